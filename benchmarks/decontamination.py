@@ -1,21 +1,24 @@
 """Decontamination: what is found of benchmark items in every form, and what is wrongly found.
 
 Items are HumanEval's and MBPP's test half (MBPP/11 to MBPP/510), from the folder that
-``SENTINEL_BENCHMARKS`` names, beside twenty tasks of this file, each of which has a rewording and a
-translation written by hand. Reported are
+``SENTINEL_BENCHMARKS`` names, beside twenty tasks of this file and forty of ``rewordings``, each of
+which has a rewording and a translation written by hand. Reported are
 
 - ``recall``: of planted items, by kind of plant; ``distributed``: the prompts as the files have them,
   answered with another program;
-- ``by_hand``: of the rewordings and translations, without code;
+- ``by_hand``: of the rewordings and translations, without code: of this file's tasks, and of the
+  forty in entirely other words; nothing was chosen by the latter;
+- ``without_the_item``: of the same rewordings and translations where the sixty are no items: some
+  are items of MBPP all the same, the others are wrongly found;
 - ``clean``: of rows that have nothing to do with the items (functions of the standard library, loops
   that everybody writes, questions about programming), those wrongly found;
 - ``template``: of 1,600 different rows of one template, those found, where some items are of the
   template as well, and of as many rows of the generators' templates;
 - ``relatives``: of MBPP's other 474 tasks with their solutions, those found; some are the same task
-  under another number;
+  under another number; ``asked`` are their prompts alone, without code;
 - rows a second of processor time.
 
-    python benchmarks/decontamination.py [--items 300] [--seed 1]
+    python -m benchmarks.decontamination [--items 300] [--seed 1]
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.rewordings import JUDGED, as_items
 from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.mix.plants import plant
 from sentinel_pipeline.records import Candidate, Message, PythonTests, Task
@@ -143,6 +147,7 @@ OWN = (
     ),
 )
 """What is asked, in other words, in another language."""
+BY_HAND = {"own": OWN, "other_words": JUDGED}
 LOOPS = (
     "total = 0\nfor {x} in {xs}:\n    total += {x}\nprint(total)",
     "for {i} in range(len({xs})):\n    print({i}, {xs}[{i}])",
@@ -191,18 +196,7 @@ def suites() -> tuple[list[Task], list[Task]]:
     mbpp = load_suite("mbpp", data=FOLDER / "mbpp/mbpp.jsonl")
     judged = [task for task in mbpp if 11 <= int(task.id[5:]) <= 510]
     judged_ids = {task.id for task in judged}
-    own = [
-        Task(
-            id=f"own/{number}",
-            suite="own",
-            category="executable_code",
-            family="own",
-            messages=(Message("user", asked),),
-            verifier=PythonTests(tests="assert True"),
-            reference="",
-        )
-        for number, (asked, _, _) in enumerate(OWN)
-    ]
+    own = as_items(BY_HAND)
     return [*humaneval, *judged, *own], [task for task in mbpp if task.id not in judged_ids]
 
 
@@ -280,14 +274,17 @@ def main() -> None:
     result["distributed"] = found(
         (row(str(n), text, program) for n, text in enumerate(texts)), items, corpus=library
     )
-    result["by_hand"] = {
-        name: found(
-            (row(str(n), texts[place], "Sure.") for n, texts in enumerate(OWN)),
-            items,
-            corpus=library,
-        )
-        for name, place in (("reworded", 1), ("translated", 2))
-    }
+    others = [item for item in items if item.suite not in BY_HAND]
+    for name, compared in (("by_hand", items), ("without_the_item", others)):
+        result[name] = {
+            f"{kind}, {suite}": found(
+                (row(str(n), texts[place], "Sure.") for n, texts in enumerate(tasks)),
+                compared,
+                corpus=library,
+            )
+            for kind, place in (("reworded", 1), ("translated", 2))
+            for suite, tasks in BY_HAND.items()
+        }
 
     loops = [
         row(
@@ -330,6 +327,10 @@ def main() -> None:
     }
     result["relatives"] = found(
         (row(task.id, task.messages[0].content, task.reference) for task in relatives), items
+    )
+
+    result["asked"] = found(
+        (row(task.id, task.messages[0].content, "Sure.") for task in relatives), items
     )
 
     began = time.process_time()

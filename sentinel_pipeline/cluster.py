@@ -1,5 +1,6 @@
-"""Batches of work on a Ray cluster: results in input order, batches retried, a bounded number of
-them on their way.
+"""Work on a Ray cluster, results in input order: batches of items as Ray tasks (``map_batches``),
+and blocks of tables by Ray Data (``map_tables``); what was lost with a process or a node runs
+again, and a bounded number of results is on its way.
 
 No cluster is started here: Ray's processes listen on every interface of a machine, so whoever runs
 one decides where. A batch may run more than once (a node that dies takes its batches with it), so
@@ -13,14 +14,19 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import uuid4
 
-from .errors import BadInput, Infrastructure
+from .errors import BadInput, Infrastructure, SentinelError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -97,6 +103,103 @@ def map_batches(
             return
         batch, reference = out.popleft()
         yield from _fetch(ray, reference, batch, lost)
+
+
+class Shared(Generic[T]):
+    """A value that many tasks need, such as an index of benchmark items: it goes to the cluster's
+    object store once, and each process of the cluster reads it once."""
+
+    def __init__(self, value: T) -> None:
+        ray = connect()
+        self._name = uuid4().hex
+        self._reference = ray.put(pickle.dumps(value))
+
+    def get(self) -> T:
+        """The value, in a task."""
+        if self._name not in _VALUES:
+            import ray
+
+            # One at a time: a process that has gone on to other work needs no older one.
+            _VALUES.clear()
+            _VALUES[self._name] = pickle.loads(ray.get(self._reference))
+        value: T = _VALUES[self._name]
+        return value
+
+
+_VALUES: dict[str, Any] = {}
+"""This Ray process's shared value: at most one."""
+
+
+def map_tables(work: Callable[[T], pa.Table], items: Sequence[T]) -> Iterator[pa.Table]:
+    """``work`` on each item, one item a task of one processor, by Ray Data: one Arrow table for
+    each item, in the order of the items, those without a row left out.
+
+    Ray Data bounds what is on its way, spills it to disk where the object stores are full, and
+    makes lost tables again. What ``work`` raises is raised here.
+
+    Raises:
+        Infrastructure: a table could not be had, or tables came out of order.
+    """
+    if not items:
+        return
+    ray = connect()
+    import pyarrow as pa
+    from ray import data as ray_data
+
+    context = ray_data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.raise_original_map_exception = True
+
+    def run(batch: pa.Table) -> pa.Table:
+        number = batch["number"][0].as_py()
+        table = work(pickle.loads(batch["item"][0].as_py()))
+        return table.append_column(_NUMBER, pa.array([number] * table.num_rows, pa.int64()))
+
+    numbered = [{"number": number, "item": pickle.dumps(item)} for number, item in enumerate(items)]
+    results: Iterable[Any] = (
+        ray_data.from_items(numbered, override_num_blocks=len(numbered))
+        .map_batches(run, batch_size=1, batch_format="pyarrow", num_cpus=1)
+        .iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1)
+    )
+    number = -1
+    parts: list[pa.Table] = []
+    try:
+        for table in results:
+            # A table may come in several parts, and Ray Data may put small ones together.
+            while table.num_rows:
+                here = table[_NUMBER][0].as_py()
+                if here < number:
+                    raise Infrastructure(f"table {here} came after table {number}")
+                if here > number:
+                    if parts:
+                        yield pa.concat_tables(parts)
+                    number = here
+                    parts = []
+                count = table[_NUMBER].to_numpy().searchsorted(here, side="right")
+                parts.append(table.slice(0, count).drop_columns([_NUMBER]))
+                table = table.slice(count)
+        if parts:
+            yield pa.concat_tables(parts)
+    except ray.exceptions.RayError as error:
+        raise _cause_of(error) from error
+
+
+_NUMBER = "number of the item"
+"""The column that says which item a row is of, while tables are on their way."""
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """What the work itself raised; else that the cluster failed."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for inner in (getattr(cause, "cause", None), cause):
+            if isinstance(inner, SentinelError):
+                return inner
+        cause = cause.__cause__
+    reason = str(error).strip().splitlines()
+    return Infrastructure(f"{type(error).__name__}: {reason[-1] if reason else 'no reason given'}")
 
 
 def run_task(

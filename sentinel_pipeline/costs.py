@@ -20,7 +20,7 @@ from typing import Any
 from .errors import GateRefused
 from .records.stages import TRAINING_STAGES
 from .records.training_spec import Budget
-from .store import Store, write_json
+from .store import Store, skipped_reason, write_json
 
 ATTEMPTS = "attempts.jsonl"
 PROGRESS = "progress.jsonl"
@@ -125,6 +125,24 @@ def loop_costs(store: Store, assets: Iterable[str]) -> dict[str, Cost]:
     return by_stage
 
 
+def loop_hours(store: Store) -> float:
+    """Device hours of everything that this loop did so far: what it made, once for each time that
+    it was made, and its drafts."""
+    seconds = 0.0
+    for asset in DEVICE_ASSETS:
+        for artifact in store.history(asset):
+            if artifact.manifest.loop_id == store.loop_id:
+                cost = read_cost(artifact.folder / "logs")
+                seconds += cost.device_s if cost is not None else 0.0
+        seconds += draft_cost(store, asset).device_s
+    return seconds / 3600
+
+
+def draft_cost(store: Store, asset: str) -> Cost:
+    """What an asset took so far that this loop began and has not finished."""
+    return device_cost(store.home.runs / store.recipe / asset / f".draft-{store.loop_id}" / "logs")
+
+
 def run_cost(store: Store, since: float) -> Cost:
     """What one run has cost, failed or not: of what it made and of its loop's drafts, the attempts
     that began after ``since``."""
@@ -143,7 +161,8 @@ def last_costs(store: Store, assets: Iterable[str]) -> dict[str, Cost]:
         costs = [
             cost
             for artifact in store.history(asset)
-            if (cost := read_cost(artifact.folder / "logs"))
+            # What was skipped took nothing, which says nothing of what it would take.
+            if not skipped_reason(artifact) and (cost := read_cost(artifact.folder / "logs"))
         ]
         if costs:
             by_stage[asset] = costs[-1]
@@ -167,20 +186,35 @@ def read_estimate(logs: Path) -> float | None:
     return seconds
 
 
-def refuse_beyond(budget: Budget, stage: str, spent_s: float, estimate: Cost | None) -> None:
-    """A run that nobody watches does not begin a stage that its budget cannot pay.
+def refuse_beyond(
+    budget: Budget, stage: str, spent_s: float, estimate: Cost | None, again: str = ""
+) -> None:
+    """A run does not begin what its budget cannot pay: it pauses before it.
+
+    Args:
+        budget: the limits that hold.
+        stage: the asset that would begin.
+        spent_s: device seconds so far.
+        estimate: what the asset is expected to take; None where nobody knows.
+        again: the command that goes on, for people.
 
     Raises:
-        GateRefused: the device time spent and what ``stage`` is expected to take exceed
-            ``budget.max_hours``.
+        GateRefused: the device time spent and what ``stage`` is expected to take exceed the budget.
     """
-    if budget.max_hours is None:
+    allowed = budget.hours_allowed
+    if allowed is None:
         return
     coming = estimate.device_s if estimate else 0.0
-    if (spent_s + coming) / 3600 > budget.max_hours:
+    hours = (spent_s + coming) / 3600
+    if hours > allowed:
+        money = ""
+        if budget.hourly_rate:
+            money = f" ({hours * budget.hourly_rate:.2f} {budget.currency})"
+        fix = "Raise budget.max_hours or budget.max_cost, then go on from what is there"
         raise GateRefused(
-            f"{stage} would exceed the budget: {spent_s / 3600:.3f} h spent, {coming / 3600:.3f} h expected, "
-            f"budget.max_hours is {budget.max_hours:g}. Raise it, or run the recipe by hand."
+            f"{stage} would exceed the budget: {spent_s / 3600:.3f} h spent, {coming / 3600:.3f} h "
+            f"expected{money}, {allowed:g} h allowed. The run pauses here and keeps what it made. "
+            f"{fix}{f': {again}' if again else ''}."
         )
 
 
@@ -215,7 +249,8 @@ def costs_markdown(rows: Sequence[dict[str, Any]], budget: Budget) -> str:
             f"| {row['tokens']:,} | {row['cost']:.2f} {budget.currency} |"
         )
     hours = sum(row["device_s"] for row in rows) / 3600
-    limit = f" of {budget.max_hours:g} h allowed" if budget.max_hours is not None else ""
+    allowed = budget.hours_allowed
+    limit = f" of {allowed:g} h allowed" if allowed is not None else ""
     money = f"{hours * budget.hourly_rate:.2f} {budget.currency} at {budget.hourly_rate:g} an hour"
     return "\n".join([*lines, "", f"{hours:.3f} device hours{limit}, {money}."]) + "\n"
 

@@ -21,6 +21,7 @@ from .defs.alerts import alerts
 from .defs.checks import CHECKS
 from .defs.decisions import DECISIONS
 from .defs.digest import nightly_digest
+from .defs.executor import STEPS
 from .defs.grpo import GRPO_CHECKS
 from .defs.jobs import JOBS, recipe_files
 from .defs.nightly import nightly_at_two
@@ -47,4 +48,5 @@ defs = dg.Definitions(
     jobs=JOBS,
     schedules=[nightly_at_two],
     sensors=[recipe_files, alerts, nightly_digest, review.human_corrections_ready],
+    executor=STEPS,
 )

@@ -32,9 +32,9 @@ class SentinelError(Exception):
     exit_code = EXIT_FAILED
 
     def __str__(self) -> str:
-        from .secrets import mask
+        from .secrets import mask_error
 
-        return mask(super().__str__())
+        return mask_error(super().__str__())
 
 
 class BadInput(SentinelError):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "sentinel",
+    # A ground of its own: dark ink on a page that is dark could not be read.
+    "figure.facecolor": "#ffffff",
+    "savefig.facecolor": "#ffffff",
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -26,6 +26,12 @@ def with_interval(value: float | None, interval: Sequence[float] | None) -> str:
     return f"{percent(value)} [{percent(interval[0])}, {percent(interval[1])}]"
 
 
+def verdict_words(verdict: str, severity: str) -> str:
+    """``pass``, ``fail``, ``inconclusive``; with ``(warns)`` where what did not pass stops
+    nothing."""
+    return f"{verdict} (warns)" if verdict != "pass" and severity == "warn" else verdict
+
+
 def difference(value: float, interval: Sequence[float]) -> str:
     """``+2.3 % [+0.4 %, +4.1 %]``."""
     low, high = (percent(bound, signed=True) for bound in interval[:2])

@@ -18,8 +18,11 @@ from sentinel_pipeline.defs.jobs import JOBS
 from sentinel_pipeline.store import Home
 from sentinel_pipeline_tests.conftest import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = PAGES[0].read_text(encoding="utf-8")
+RECIPES = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+GRAPH = (ROOT / "docs" / "graph.md").read_text(encoding="utf-8")
+GATES = (ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"(?:^\s*|&& |=\S+ |\.venv/bin/)sentinel ([a-z]+[^`\n#|]*)")
 """A command's start: of a line, after another command, or after a variable's setting."""
 ROOT_COMMAND: Any = typer.main.get_command(app)
@@ -84,16 +87,18 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
 
 
 def test_make_targets_recipes_jobs_and_assets_are_those_that_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-    assert set(re.findall(r"(?:`|^    )make ([a-z]+)", README, re.M)) <= targets
-    table = README[README.index("| recipe | what it is |") : README.index("## Bring your own")]
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert set(re.findall(r"(?:`|^    )make ([a-z-]+)", text, re.M)) <= targets, page.name
+    table = RECIPES[RECIPES.index("| recipe | what it is |") : RECIPES.index("## Data")]
     told = {
         name
         for row in table.splitlines()
         for name in re.findall(r"`([\w.-]+)`", row.split("|")[1] if row[:1] == "|" else "")
     }
     assert told == set(Home(ROOT).recipe_names())
-    graph = README[README.index("## The graph") : README.index("## Recipes")]
+    graph = GRAPH[GRAPH.index("## Assets") : GRAPH.index("## The night")]
     names = set(re.findall(r"`(\w+)`", graph))
     assets = {
         key.to_user_string() for key in defs.get_repository_def().asset_graph.get_all_asset_keys()
@@ -108,14 +113,14 @@ def test_make_targets_recipes_jobs_and_assets_are_those_that_exist() -> None:
 def test_the_default_gates_are_told_with_their_names() -> None:
     from sentinel_pipeline.records.stages import STAGE_NAMES, default_gates
 
-    assert {name for name in default_gates(STAGE_NAMES) if f"`{name}`" not in README} == set()
+    assert {name for name in default_gates(STAGE_NAMES) if f"`{name}`" not in GATES} == set()
 
 
-def test_the_recipe_in_the_readme_is_one(tmp_path: Path) -> None:
+def test_the_recipe_in_the_docs_is_one(tmp_path: Path) -> None:
     from sentinel_pipeline.records.recipe import load_recipe
 
     text = next(
-        block for block in re.findall(r"```toml\n(.*?)```", README, re.S) if "[model]" in block
+        block for block in re.findall(r"```toml\n(.*?)```", RECIPES, re.S) if "[model]" in block
     )
     (tmp_path / "mine.toml").write_text(text)
     assert load_recipe(tmp_path / "mine.toml").gates["gain"].against == "base"

@@ -89,7 +89,7 @@ def texts() -> Iterator[Text]:
         if name.as_posix() not in DATA:
             yield from phrases(path)
     pages = [path for kind in ("html", "jinja", "js") for path in PACKAGE.rglob(f"*.{kind}")]
-    documents = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    documents = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
     recipes = [*(ROOT / "data" / "recipes").glob("*.toml"), *(ROOT / "data").glob("*.toml")]
     for path in sorted([*pages, *documents, *recipes]):
         yield from lines(path)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from ..records.alert import Alert
-from ..secrets import mask
+from ..secrets import mask_error
 from ..store import Outbox
 from .rules import AlertRules, url_problem
 
@@ -61,12 +61,12 @@ def send(url: str, alert: Alert) -> str | None:
         kind = NotifyType.INFO if alert.kind == "digest" else NotifyType.WARNING
         body = f"{alert.body}\n\n{alert.link}" if alert.link else alert.body
         done = sender.notify(
-            title=mask(alert.title),
-            body=mask(body),
+            title=mask_error(alert.title),
+            body=mask_error(body),
             notify_type=kind,
             body_format=NotifyFormat.TEXT,
         )
-    reasons = mask(without_secrets("; ".join(complaints), url))[:500]
+    reasons = mask_error(without_secrets("; ".join(complaints), url))[:500]
     return None if done else reasons or "was refused without an error message"
 
 

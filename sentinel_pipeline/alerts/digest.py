@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+from ..audit.staleness import is_licence
 from ..bench.compare import compare
 from ..bench.samples import read_samples
 from ..errors import BadInput
+from ..gates.fences import FENCES, fence_severity
+from ..markdown import cell
+from ..phases import skipped_phases
 from ..rates import difference, with_interval
 from ..records import GateVerdict, PairedComparison
+from ..records.recipe import Recipe
 from ..sandbox.outcomes import one_line
 from ..store import Artifact, Home, Ledger, Store, read_parquet
+from ..store.ledger import Entry
 from .notice import RunSeen
 
 
@@ -61,7 +67,14 @@ class Digest:
     spent: dict[str, Spent]
     gates: tuple[tuple[str, GateVerdict], ...]
     """Recipe and verdict, each gate's last of this night."""
+    warnings: tuple[str, ...]
+    """Gates that did not pass and stop nothing."""
+    refused: tuple[str, ...]
+    """Recipes of which a gate or fence that blocks did not pass this night: their run ended as
+    ``sentinel run`` ends with exit code 3."""
     changes: tuple[Change, ...]
+    skipped: tuple[str, ...]
+    """Phases that a budget did not suffice for; no pass of theirs is among the gates."""
     needs: tuple[str, ...]
     """What a person must look at, most urgent first; empty on a quiet night."""
 
@@ -73,6 +86,12 @@ def build_digest(home: Home, night: NightSeen) -> Digest:
     """Gather one night whose runs are over."""
     ledger = Ledger(home.ledger)
     gates = tuple((run.recipe, verdict) for run in night.runs for verdict in _last(ledger, run))
+    recipes = home.every_recipe().valid
+    blocking = tuple(
+        (recipe, verdict)
+        for recipe, verdict in gates
+        if not _only_warns(recipes, recipe, verdict.name)
+    )
     changes = tuple(
         change for run in night.runs for change in changes_of(home, run.recipe, run.run_id)
     )
@@ -81,17 +100,60 @@ def build_digest(home: Home, night: NightSeen) -> Digest:
         runs=tuple(night.runs),
         spent=dict(night.spent),
         gates=gates,
+        warnings=tuple(
+            f"{recipe}: {verdict.name} {verdict.verdict}. {verdict.reason}"
+            for recipe, verdict in gates
+            if verdict.verdict != "pass" and _only_warns(recipes, recipe, verdict.name)
+        ),
+        refused=tuple(
+            dict.fromkeys(
+                recipe
+                for recipe, verdict in blocking
+                if verdict.verdict != "pass" and _is_asked(recipes, recipe, verdict.name)
+            )
+        ),
         changes=changes,
+        skipped=tuple(
+            f"{run.recipe}: {reason}"
+            for run in night.runs
+            if run.recipe in recipes
+            for reason in skipped_phases(
+                Store(home, run.recipe, run_id=run.run_id, loop_id=run.run_id), recipes[run.recipe]
+            ).values()
+        ),
         needs=(
-            *_needs(night, gates, changes),
+            *_needs(night, blocking, changes),
             *(line for run in night.runs for line in left_open(home, run)),
+            *old_licences(ledger, {run.recipe for run in night.runs}),
         ),
     )
 
 
+def _only_warns(recipes: Mapping[str, Recipe], recipe: str, gate: str) -> bool:
+    """Whether a gate or fence of the recipe stops nothing; one that is not known to warn counts as
+    one that stops."""
+    if recipe not in recipes:
+        return False
+    policy = recipes[recipe].gates.get(gate)
+    severity = policy.severity if policy is not None else fence_severity(recipes[recipe], gate)
+    return severity == "warn"
+
+
+def _is_asked(recipes: Mapping[str, Recipe], recipe: str, name: str) -> bool:
+    """Whether a verdict is of a gate or fence that who goes on asks for: a licence, or a gate that
+    windows decide, is not."""
+    gates = recipes[recipe].gates if recipe in recipes else {}
+    return name in gates or any(name in fences for fences in FENCES.values())
+
+
 def _last(ledger: Ledger, run: RunSeen) -> list[GateVerdict]:
     verdicts = ledger.verdicts(recipe=run.recipe, run_id=run.run_id)
-    return list({verdict.name: verdict for verdict in verdicts}.values())
+    # Every scorer has a licence of the same name.
+    newest = {
+        (verdict.name, verdict.subject if is_licence(verdict) else ""): verdict
+        for verdict in verdicts
+    }
+    return list(newest.values())
 
 
 def changes_of(home: Home, recipe: str, run_id: str) -> Iterator[Change]:
@@ -141,6 +203,22 @@ def left_open(home: Home, run: RunSeen) -> Iterator[str]:
             yield f"{run.recipe}: {asset}, {suite}: {reasons.total()} of {len(rows)} items have no score. Mostly: {most}"
 
 
+_LICENCES = ("judge_licence", "scorer_licence", "gap_sign_off")
+"""Verdicts that are not decided anew each night."""
+
+
+def old_licences(ledger: Ledger, recipes: Collection[str]) -> Iterator[str]:
+    """Licences and signatures of these recipes, or of none, that are old: the newest one for each
+    judge, scorer or proof, while it still passes."""
+    newest: dict[tuple[str, str], Entry] = {}
+    for entry in ledger.entries():
+        if entry.verdict.name in _LICENCES and entry.recipe in (*recipes, "-"):
+            newest[entry.verdict.name, entry.verdict.subject] = entry
+    for (name, subject), entry in newest.items():
+        if entry.old and entry.verdict.verdict == "pass":
+            yield f"{subject}: {name} is old, decided {entry.age.days} days ago. Decide it again."
+
+
 def _needs(
     night: NightSeen, gates: Sequence[tuple[str, GateVerdict]], changes: Sequence[Change]
 ) -> Iterator[str]:
@@ -172,6 +250,10 @@ def digest_markdown(digest: Digest) -> str:
         lines += ["## Needs a person", "", *(f"- {need}" for need in digest.needs), ""]
     else:
         lines += ["Nothing needs a person.", ""]
+    if digest.warnings:
+        lines += ["## Warnings", "", *(f"- {warning}" for warning in digest.warnings), ""]
+    if digest.skipped:
+        lines += ["## Skipped for the budget", "", *(f"- {each}" for each in digest.skipped), ""]
     lines += [
         "## Runs",
         "",
@@ -179,13 +261,16 @@ def digest_markdown(digest: Digest) -> str:
         "|---|---|---|---|---|---|",
     ]
     for run in digest.runs:
-        status = "failed" if run.failed else "done"
+        status = "refused" if run.recipe in digest.refused else "done"
+        status = "failed" if run.failed else status
         hours, money = digest.spent.get(run.run_id, Spent(0.0, ""))
         lines.append(
-            f"| {run.recipe} | {run.run_id[:8]} | {status} | {run.hours:.2f} | {hours:.2f} "
+            f"| {cell(run.recipe)} | {run.run_id[:8]} | {status} | {run.hours:.2f} | {hours:.2f} "
             f"| {money or '–'} |"
         )
-    if digest.gates:
+    gates = [row for row in digest.gates if not is_licence(row[1])]
+    audits = [row for row in digest.gates if is_licence(row[1])]
+    if gates:
         lines += [
             "",
             "## Gates",
@@ -194,9 +279,14 @@ def digest_markdown(digest: Digest) -> str:
             "|---|---|---|---|---|",
         ]
         lines += [
-            f"| {recipe} | {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} |"
-            for recipe, v in digest.gates
+            f"| {cell(recipe)} | {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} |"
+            for recipe, v in gates
         ]
+    if audits:
+        passed = sum(verdict.verdict == "pass" for _, verdict in audits)
+        questions = sum(verdict.n for _, verdict in audits)
+        lines += ["", "## Audits of the scorers", ""]
+        lines.append(f"{passed} of {len(audits)} passed, {questions:,} questions asked.")
     if digest.changes:
         lines += ["", "## Since the loop before, on the same items", ""]
         lines += [

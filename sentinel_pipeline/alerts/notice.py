@@ -13,10 +13,10 @@ from ..records import GateVerdict
 from ..records.alert import Alert
 from .rules import AlertRules
 
-Outcome = Literal["passed", "failed", "warned", "crashed", "missing"]
+Outcome = Literal["passed", "failed", "warned", "skipped", "crashed", "missing"]
 """``warned``: did not pass, and does not count as an error (a smoke suite; an inconclusive gate).
-``crashed``: its step ended without a result. ``missing``: its asset was made in a run that is over,
-and the check never ran."""
+``skipped``: it had nothing to ask, and says why. ``crashed``: its step ended without a result.
+``missing``: its asset was made in a run that is over, and the check never ran."""
 
 
 class CheckSeen(NamedTuple):

@@ -17,9 +17,11 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from ..critic.score import DEFAULTS
+from ..markdown import cell
 from ..rates import percent
 from ..records import Task
 from ..records.data_spec import CriticSpec
@@ -63,7 +65,7 @@ class Answer(NamedTuple):
 
 
 class Exam(NamedTuple):
-    """One scorer's questions; ``grade`` answers items in order."""
+    """One scorer's questions; ``grade`` answers items in order, whichever exam they are of."""
 
     scorer: str
     version: str
@@ -125,18 +127,40 @@ class ScorerAudit:
 
 
 def examine(exam: Exam, *, repeats: int = 2) -> ScorerAudit:
+    """The marks of one exam; see ``examine_all``."""
+    return examine_all([exam], repeats=repeats)[0]
+
+
+def examine_all(exams: Sequence[Exam], *, repeats: int = 2) -> list[ScorerAudit]:
     """Ask everything ``repeats`` times, the last time under load; holds all answers.
 
+    Neighbours that share a ``grade`` are asked in one call: to start a grader's processes takes
+    longer than most exams.
+
     Raises:
-        ValueError: fewer than two rounds, which could not tell whether the scorer is stable.
+        ValueError: fewer than two rounds, which could not tell whether the scorer is stable, or a
+            grader that did not answer each item.
     """
     if repeats < 2:
         raise ValueError("an audit takes at least two rounds")
-    items = [question.item for question in exam.questions]
-    rounds = [tuple(exam.grade(items)) for _ in range(repeats - 1)]
+    rounds = [_ask(exams) for _ in range(repeats - 1)]
     with busy_cores():
-        rounds.append(tuple(exam.grade(items)))
-    return _marks(exam, rounds)
+        rounds.append(_ask(exams))
+    return [_marks(exam, list(answers)) for exam, *answers in zip(exams, *rounds, strict=True)]
+
+
+def _ask(exams: Sequence[Exam]) -> list[tuple[Answer, ...]]:
+    """The answers of each exam."""
+    answers: list[tuple[Answer, ...]] = []
+    for _, group in groupby(exams, key=lambda exam: id(exam.grade)):
+        together = list(group)
+        items = [question.item for exam in together for question in exam.questions]
+        graded = tuple(together[0].grade(items))
+        if len(graded) != len(items):
+            raise ValueError(f"{len(graded)} answers to {len(items)} items")
+        rest = iter(graded)
+        answers += [tuple(islice(rest, len(exam.questions))) for exam in together]
+    return answers
 
 
 def _marks(exam: Exam, rounds: list[tuple[Answer, ...]]) -> ScorerAudit:
@@ -213,7 +237,7 @@ def audit_markdown(audits: Iterable[ScorerAudit]) -> str:
         bad = f"{scorer.bad_accepted} of {scorer.n_bad}"
         licence = scorer.refusal or "licensed"
         lines.append(
-            f"| {scorer.name} | {scorer.version} | {gold} | {bad} | {scorer.wrong_reason} | {stable} | {licence} |"
+            f"| {scorer.name} | {scorer.version} | {gold} | {bad} | {scorer.wrong_reason} | {stable} | {cell(licence)} |"
         )
     wrong = [
         html.escape(f"{scorer.name}: {example}").replace("|", "\\|")

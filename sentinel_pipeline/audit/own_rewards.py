@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..errors import BadInput
 from ..records import Message
-from ..records.reward_spec import OwnReward
+from ..records.reward_spec import OwnReward, RewardSpec
 from ..rewards.own import OwnRewardFunction, own_version
 from ..rewards.scoring import Scoring
 from ..tasks.suites import own
@@ -76,9 +76,10 @@ def read_examples(spec: OwnReward, root: Path, place: str) -> list[Example]:
 
 
 def own_reward_exams(
-    specs: Sequence[OwnReward], root: Path
+    specs: Sequence[OwnReward], root: Path, limits: RewardSpec | None = None
 ) -> Callable[[Material], Iterator[Exam]]:
-    """What ``audit.scorers.audit`` takes: an exam for each of the rewards."""
+    """What ``audit.scorers.audit`` takes: an exam for each of the rewards, under the limits of the
+    recipe's ``[grpo.rewards]``."""
 
     def exams(material: Material) -> Iterator[Exam]:
         for index, spec in enumerate(specs):
@@ -88,7 +89,7 @@ def own_reward_exams(
                 Question(example.id, spec.scorer, example, () if example.gold else (_NOT_PAID,))
                 for example in (*examples, *_hacks(examples))
             ]
-            reward = OwnRewardFunction(spec, root, Scoring(), place)
+            reward = OwnRewardFunction(spec, root, Scoring(limits or RewardSpec()), place)
             version = own_version(spec, root, place)
             yield Exam(spec.scorer, version, tuple(questions), partial(_paid, reward=reward))
 
@@ -121,7 +122,7 @@ def _paid(items: Sequence[Example], *, reward: OwnRewardFunction) -> Iterator[An
         else:
             paid = value >= reward.spec.accepts_from
             yield Answer(paid, () if paid else (f"{_NOT_PAID}: {value:g}",))
-    reward.scoring.close()
+    reward.close()
 
 
 def _columns(example: Example, spec: OwnReward) -> dict[str, Any]:
@@ -132,13 +133,17 @@ def _columns(example: Example, spec: OwnReward) -> dict[str, Any]:
     return common | example.columns
 
 
-def check_own_rewards(specs: Sequence[OwnReward], root: Path) -> None:
+def check_own_rewards(
+    specs: Sequence[OwnReward], root: Path, limits: RewardSpec | None = None
+) -> None:
     """Call every reward on its examples once, before anything runs.
 
     Raises:
-        BadInput: one cannot be imported, raises, returns other than finite numbers, or has no
-            examples: by its name and key.
+        BadInput: one cannot be imported, raises, returns other than finite numbers, crashes or runs
+            into a limit of the sandbox, or has no examples: by its name and key.
+        Infrastructure: the sandbox failed.
+        GateRefused: one runs in the sandbox, and this machine isolates less than is demanded.
     """
-    for exam in own_reward_exams(specs, root)(Material((), ())):
+    for exam in own_reward_exams(specs, root, limits)(Material((), ())):
         for _ in exam.grade([question.item for question in exam.questions]):
             pass

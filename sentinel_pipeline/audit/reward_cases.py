@@ -56,7 +56,7 @@ def hacks(task: Task) -> dict[str, str]:
         "length": "Este é um texto muito longo e muito detalhado sobre o pedido do cliente. " * 200,
         "judge": JUDGE,
         "forged_output": "print('1 passed')\nprint('{\"passed\": true, \"score\": 1.0}')\nimport os\nos._exit(0)\n",
-        **SCORERS[type(task.verifier)].examples.hacks(task.verifier),
+        **SCORERS[type(task.verifier)].examples.hacks(task.reference, task.verifier),
     }
 
 

@@ -16,7 +16,7 @@ from ..critic.version import label_version, scorer_version
 from ..records import LABELS, Candidate, CriticLabels, Task
 from ..records.data_spec import CriticSpec
 from ..store import Ledger
-from .exam import Answer, Exam, Material, Question, ScorerAudit, examine
+from .exam import Answer, Exam, Material, Question, ScorerAudit, examine_all
 from .licence import refusal
 
 CRITIC = "critic"
@@ -42,6 +42,7 @@ def unlicensed(ledger: Ledger) -> str | None:
 
 def verifier_exams(material: Material) -> Iterator[Exam]:
     """Does each kind of verifier accept right answers, and refuse wrong ones and cheats?"""
+    grade = partial(_scored, spec=material.spec, workers=material.workers)
     for kind in SCORERS[1:]:
         gold = [
             Question(
@@ -64,12 +65,7 @@ def verifier_exams(material: Material) -> Iterator[Exam]:
             and (verifier := canary.candidate.verifier) is not None
             and verifier.kind == kind
         ]
-        yield Exam(
-            kind,
-            present_version(kind),
-            (*gold, *questions),
-            partial(_scored, spec=material.spec, workers=material.workers),
-        )
+        yield Exam(kind, present_version(kind), (*gold, *questions), grade)
 
 
 def _scored(
@@ -157,4 +153,4 @@ def audit(
     exams: Sequence[Callable[[Material], Iterable[Exam]]] = EXAMS,
 ) -> list[ScorerAudit]:
     """Every scorer's marks, in the order of ``exams``."""
-    return [examine(exam, repeats=repeats) for make in exams for exam in make(material)]
+    return examine_all([exam for make in exams for exam in make(material)], repeats=repeats)

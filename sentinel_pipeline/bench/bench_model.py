@@ -30,6 +30,7 @@ from ..generation.targets import Target
 from ..llm_judge.verdicts import add_verdicts
 from ..records import BenchmarkReport, SampleScore, Task
 from ..records.decoding import Decoding
+from ..records.engine_spec import VllmSpec
 from ..records.judge_spec import JudgeSpec
 from ..records.task import suite_hash
 from ..store import Draft, Home, Ledger, Store
@@ -56,6 +57,10 @@ class Question:
     samples: int = 1
     ks: tuple[int, ...] = (1,)
     engine: Literal["transformers", "vllm", "server"] = "transformers"
+    vllm: VllmSpec = field(default_factory=VllmSpec)
+    """How vLLM is started, where it is the engine."""
+    load_in_4bit: bool = False
+    """Whether Transformers holds the weights in 4 bit."""
     use_cache: bool = True
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     """Who judges ``judged_answer`` tasks, if anybody does."""
@@ -71,6 +76,8 @@ class Question:
     def key(self) -> str:
         tasks = {name: [task.to_row() for task in tasks] for name, tasks in self.suites.items()}
         what = [self.target.model_hash, tasks, asdict(self.decoding), self.samples, self.engine]
+        what += ["4bit"] if self.load_in_4bit else []
+        what += [self.vllm.quantization] if self.vllm.quantization != "none" else []
         return hashlib.sha256(
             json.dumps(what, sort_keys=True).encode("utf-8", "surrogatepass")
         ).hexdigest()[:16]
@@ -247,8 +254,11 @@ def _job(home: Home, question: Question, logs: Path) -> Path:
             decoding=question.decoding,
             samples=question.samples,
             engine=question.engine,
+            vllm=question.vllm,
+            load_in_4bit=question.load_in_4bit,
             cache=home.answers if question.use_cache else None,
             model_hash=question.target.model_hash,
+            trust_remote_code=question.target.trust_remote_code,
         )
     )
 
@@ -292,6 +302,12 @@ def _decoding(question: Question, suite: str) -> dict[str, Any]:
     settings = asdict(question.decoding_of(suite)) | {
         "samples": question.samples,
         "engine": question.engine,
+        **({"load_in_4bit": True} if question.load_in_4bit else {}),
+        **(
+            {"quantization": question.vllm.quantization}
+            if question.vllm.quantization != "none"
+            else {}
+        ),
     }
     del settings["batch_size"]
     return settings

@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
+from .. import advice
 from ..errors import BadInput
 from ..gates.effects import cohens_h, holm
 from ..rates import difference
 from ..records import Interval, PairedComparison, SampleScore
-from ..records.stages import REPORT_STAGES
+from ..records.stages import BASE, REPORT_STAGES, SFT
 from ..secrets import mask
 from ..store import Artifact
 from .confounds import CutScorer, Finding, explained
@@ -268,6 +269,20 @@ def comparison_line(row: dict[str, Any]) -> str:
         f"{difference(row['difference'], row['interval'])}, n {row['n']}, "
         f"exact paired p = {row['p']:.2g}"
     )
+
+
+def no_gain(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """What to try where SFT is shown to be better than the base model on no suite, of what
+    ``comparison_to_json`` made: one row, or none."""
+    pairs = [row for row in rows if (row["from"], row["to"]) == (BASE, SFT.name)]
+    if not pairs or any(row["interval"][0] > 0 for row in pairs):
+        return []
+    measured = [
+        f"{row['suite']} {difference(row['difference'], row['interval'])}, n {row['n']}"
+        for row in pairs
+    ]
+    text = advice.sft_not_better(measured)
+    return [{"asset": SFT.report, "symptom": advice.NO_GAIN, "text": text}]
 
 
 def comparison_to_json(comparison: PairedComparison) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from ..markdown import cell
 from ..plots import Bar, difference_bars
 from ..rates import percent, with_interval
 from ..records import BenchmarkReport
@@ -58,7 +59,7 @@ def comparison_markdown(comparisons: Sequence[SuiteComparison]) -> str:
         c = comparison.summary
         interval = f"[{percent(c.interval.low)}, {percent(c.interval.high)}]"
         lines.append(
-            f"| {c.from_stage} | {c.to_stage} | {c.suite} | {c.n} | {c.gained} | {c.lost} "
+            f"| {c.from_stage} | {c.to_stage} | {cell(c.suite)} | {c.n} | {c.gained} | {c.lost} "
             f"| {percent(c.difference)} {interval} | {c.p:.2g} | {comparison.p_adjusted:.2g} "
             f"| {comparison.h:+.2f} | {comparison.verdict} |"
         )

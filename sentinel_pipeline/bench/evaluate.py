@@ -193,7 +193,11 @@ def recipe_decoding(recipe: Recipe, suite: str) -> dict[str, Any]:
         if bench.temperature > 0
         else {}
     )
-    return drawn | sampled | {"prompt_format": PROMPT_FORMATS.get(suite, "chat")}
+    # A gate over answers of quantised weights judges those.
+    held: dict[str, Any] = {"load_in_4bit": True} if bench.load_in_4bit else {}
+    if bench.engine == "vllm" and recipe.vllm.quantization != "none":
+        held = {"quantization": recipe.vllm.quantization}
+    return drawn | sampled | held | {"prompt_format": PROMPT_FORMATS.get(suite, "chat")}
 
 
 def _metrics(report: BenchmarkReport) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import Infrastructure
+from ..markdown import cell
 from ..plots import curves
 from ..rates import percent
 from ..store import Artifact
@@ -39,11 +40,14 @@ class Standing(NamedTuple):
     """Scored by another scorer version than the current one."""
 
 
-def standings(runs: Path, scorer_now: str) -> list[Standing]:
+def standings(runs: Path, scorer_now: str, hidden: Container[str] = ()) -> list[Standing]:
     """Every report under ``runs``, best first within a suite, suites in order of name; damaged ones
-    are passed over."""
+    are passed over, and so are ``hidden`` artifacts (``RECIPE/ASSET/RUN_ID``)."""
     rows = [
-        row for path in runs.glob("*/*_report/*/*/report.json") for row in _one(path, scorer_now)
+        row
+        for path in runs.glob("*/*_report/*/*/report.json")
+        if path.parents[1].relative_to(runs).as_posix() not in hidden
+        and (row := standing_of(path, scorer_now)) is not None
     ]
     return sorted(
         rows,
@@ -57,7 +61,8 @@ def standings(runs: Path, scorer_now: str) -> list[Standing]:
     )
 
 
-def _one(path: Path, scorer_now: str) -> list[Standing]:
+def standing_of(path: Path, scorer_now: str) -> Standing | None:
+    """What one ``report.json`` says; None where it, or its artifact, is damaged."""
     folder = path.parents[1]
     try:
         artifact = Artifact(folder, read_manifest(folder))
@@ -67,7 +72,7 @@ def _one(path: Path, scorer_now: str) -> list[Standing]:
             artifact.path(f"samples_{data['suite']}.jsonl").read_text(encoding="utf-8").splitlines()
         )
         items = "\n".join(sorted(json.loads(line)["doc"]["task_id"] for line in samples))
-        row = Standing(
+        return Standing(
             recipe=manifest.recipe,
             stage=data["stage"],
             suite=data["suite"],
@@ -81,8 +86,7 @@ def _one(path: Path, scorer_now: str) -> list[Standing]:
             stale=data["scorer_version"] != scorer_now,
         )
     except (Infrastructure, OSError, ValueError, KeyError, TypeError):
-        return []
-    return [row]
+        return None
 
 
 def leaderboard_markdown(rows: Sequence[Standing], most: int = 200) -> str:
@@ -97,7 +101,7 @@ def leaderboard_markdown(rows: Sequence[Standing], most: int = 200) -> str:
         flag = "stale" if row.stale else ""
         date = row.created_at.replace("T", " ")
         lines.append(
-            f"| {row.suite} | {row.items} | {row.recipe} | {row.stage} | {date} | {row.n} | {rate} | {flag} |"
+            f"| {cell(row.suite)} | {row.items} | {cell(row.recipe)} | {row.stage} | {date} | {row.n} | {rate} | {flag} |"
         )
     rest = f"\n{len(rows) - most} more in leaderboard.json." if len(rows) > most else ""
     return "\n".join(lines) + "\n" + rest

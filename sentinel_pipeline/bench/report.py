@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from ..gates.statistics import effective_samples, wilson_rate
+from ..markdown import cell
 from ..plots import Bar, rate_bars
 from ..rates import with_interval
 from ..records import BenchmarkReport, Interval, SampleScore
@@ -170,13 +171,13 @@ def report_markdown(reports: Sequence[BenchmarkReport]) -> str:
         "|---|---|---|---|---|",
     ]
     rows = [
-        f"| {r.suite} | {r.n} | {with_interval(r.pass_at_1, r.interval)} "
+        f"| {cell(r.suite)} | {r.n} | {with_interval(r.pass_at_1, r.interval)} "
         f"| {with_interval(r.syntax_rate, r.syntax_interval)} (n {r.syntax_n}) | {r.infra} |"
         for r in reports
     ]
     family_head = ["", "| suite | family | n | Pass@1 [95 %] |", "|---|---|---|---|"]
     families = [
-        f"| {r.suite} | {family} | {row['n']} | {with_interval(row['pass_at_1'], row['interval'])} |"
+        f"| {cell(r.suite)} | {cell(family)} | {row['n']} | {with_interval(row['pass_at_1'], row['interval'])} |"
         for r in reports
         for family, row in r.by_family.items()
     ]

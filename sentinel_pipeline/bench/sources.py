@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import BadInput, did_you_mean
+from ..errors import BadInput, Infrastructure, did_you_mean
 from ..generation.targets import find_target
 from ..records import BenchmarkReport, SampleScore
 from ..store import Home, Store, read_jsonl, read_parquet
@@ -28,6 +28,9 @@ class Source(NamedTuple):
     suites: dict[str, list[SampleScore]]
     reports: dict[str, BenchmarkReport]
     """Suite -> its report, where there is one: what was asked, how, and which scorer scored."""
+    tasks: Path | None = None
+    """The folder of the suites' Parquet files that were answered, where it is known: answers can be
+    scored again."""
 
 
 def open_source(text: str, home: Home) -> Source:
@@ -39,8 +42,13 @@ def open_source(text: str, home: Home) -> Source:
             without an outcome.
     """
     if (stage := find_stage(home, text, "report")) is not None:
-        ours = Store.reading(home, stage.recipe).get(f"{stage.stage}_report")
-        return _folder(ours.folder)._replace(name=str(stage))
+        store = Store.reading(home, stage.recipe)
+        ours = store.get(f"{stage.stage}_report")
+        try:
+            tasks = store.origin(ours, "task_bank").folder / "suites"
+        except Infrastructure:
+            tasks = None  # its task bank was deleted
+        return _folder(ours.folder)._replace(name=str(stage), tasks=tasks)
     path = Path(text).expanduser()
     weights = (path / "config.json").is_file() or (path / "model" / "config.json").is_file()
     if path.is_dir() and not weights:

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import BadInput, Infrastructure
 from ..records import Candidate, Quarantined
 from ..records.data_spec import FieldMap
+from ..worker.remote_code import trust_remote_code
 from .decode import quarantined
 from .files import Convert, T_co
 from .pairs import to_candidates
@@ -93,7 +94,9 @@ def _rows(name: str, split: str) -> Iterable[dict[str, Any]]:
     from datasets import load_dataset
 
     try:
-        rows: Iterable[dict[str, Any]] = load_dataset(name, split=split, streaming=True)
+        rows: Iterable[dict[str, Any]] = load_dataset(
+            name, split=split, streaming=True, trust_remote_code=trust_remote_code(name)
+        )
     except ValueError as error:
         if "split" in str(error).lower():
             raise BadInput(

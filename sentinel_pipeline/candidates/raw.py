@@ -13,6 +13,7 @@ from pathlib import Path
 from ..records import Candidate, Quarantined, Task
 from ..records.data_spec import CandidatesSpec
 from .corrupt import corrupted
+from .file_blocks import ReadPart, read_on_ray
 from .files import read_files
 from .hub import read_hub
 from .shapes import candidate_id
@@ -20,9 +21,9 @@ from .shapes import candidate_id
 
 def raw_candidates(
     tasks: Iterable[Task], spec: CandidatesSpec, seed: int, *, root: Path | None = None
-) -> Iterator[Candidate | Quarantined]:
+) -> Iterator[Candidate | Quarantined | ReadPart]:
     """Each task's reference followed by its corrupted variants, then the recipe's files, then its
-    hub data sets.
+    hub data sets. Where a Ray cluster reads the files, their rows come in parts.
 
     Args:
         tasks: the training side of a task bank; a task without a reference gives nothing.
@@ -38,7 +39,10 @@ def raw_candidates(
         if task.reference.strip():
             yield reference(task)
             yield from corrupted((task,), spec.corrupted_share, seed)
-    yield from read_files(spec.files, root=root, maps=spec.map)
+    if spec.engine == "ray":
+        yield from read_on_ray(spec.files, root=root, maps=spec.map)
+    else:
+        yield from read_files(spec.files, root=root, maps=spec.map)
     for source in spec.hub:
         yield from read_hub(source.name, source.split, limit=source.limit, root=root, maps=spec.map)
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 SWITCH = "SENTINEL_WEB_CHAT_DISABLED"
+HOW_TO_OPEN = "To talk to it all the same, under a loud label: --experimental, of sentinel chat RECIPE/STAGE or of sentinel ui."
 Probe = Literal["pass", "fail", "inconclusive", "missing"]
 
 
@@ -53,7 +54,7 @@ def decide(now: Situation) -> Clearance:
     closed = [reason for reason in (_switch(now), _training(now), _memory(now)) if reason]
     unproven = _unproven(now)
     if unproven and not now.allow_experimental:
-        closed.append(unproven)
+        closed.append(f"{unproven} {HOW_TO_OPEN}")
     if closed:
         return Clearance(open=False, experimental=False, reasons=tuple(closed))
     return Clearance(

@@ -9,38 +9,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
 from ..generation.loading import load_model, load_tokenizer
 from ..generation.prompts import render_chat
-from ..records import Message
+from .turn import Reply, Turn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """How to answer one conversation."""
-
-    messages: tuple[Message, ...]
-    max_tokens: int = 512
-    temperature: float = 0.0
-    """0 is greedy."""
-    top_p: float = 1.0
-    seed: int | None = None
-
-
-@dataclass(slots=True)
-class Reply:
-    """What became of an answer, complete once its text has been read to the end."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    finish: Literal["stop", "length", "cancelled"] = "stop"
+LONGEST_TOKEN = 128
+"""Characters; a conversation of more than this times the context fits no model, and is refused
+before a template or a tokenizer reads it."""
+COLDEST = 0.01
+"""A lower temperature is greedy: dividing by it leaves the range of numbers."""
 
 
 class Session:
@@ -68,6 +53,14 @@ class Session:
         """
         from transformers import TextIteratorStreamer
 
+        characters = sum(len(message.content) for message in turn.messages)
+        if characters > self.context * LONGEST_TOKEN or len(turn.messages) > self.context:
+            raise BadInput(
+                f"the conversation has {len(turn.messages)} messages with {characters} characters, "
+                f"and the model's context {self.context} tokens.",
+                field="messages",
+                fix="Start a new conversation or shorten it.",
+            )
         text = render_chat(self.tokenizer, [message.to_dict() for message in turn.messages])
         inputs = self.tokenizer(text, add_special_tokens=False, return_tensors="pt")
         reply.prompt_tokens = int(inputs["input_ids"].shape[1])
@@ -151,7 +144,7 @@ class _Worker(threading.Thread):
             "top_p": turn.top_p,
             "top_k": 0,
         }
-        how = drawn if turn.temperature else {"do_sample": False}
+        how = drawn if turn.temperature >= COLDEST else {"do_sample": False}
         with torch.inference_mode():
             out = model.generate(  # type: ignore[operator]  # nn.Module types it as a tensor
                 **self._inputs.to(model.device),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from ..store import Home
-from ..worker.device import device_owner
+from ..worker.device import CHOICE, device_owner, free_bytes
 from .guard import SWITCH, Probe, Situation
 
 OVERHEAD = 1.5
@@ -42,16 +43,28 @@ def situation(
 
 
 def headroom() -> int:
-    """Free bytes on the GPU with the most, as its driver says; of the host's memory where there is
-    no GPU.
+    """Free bytes on the GPU that a model would be put on, which is the first that this process may
+    use, as its driver says; of the host's memory where there is no GPU.
 
-    A driver that does not answer leaves nothing known to be free: 0.
+    A driver that does not answer leaves nothing known to be free: 0. Where torch is loaded already
+    and can use a GPU, it is asked itself: AMD's and the rest have other tools.
     """
     import psutil
 
+    if os.environ.get(CHOICE) == "cpu":
+        return int(psutil.virtual_memory().available)
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return free_bytes()
     tool = shutil.which("nvidia-smi")
     if tool:
-        command = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+        first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip() or "0"
+        command = [
+            tool,
+            f"--id={first}",
+            "--query-gpu=memory.free",
+            "--format=csv,noheader,nounits",
+        ]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
         except subprocess.TimeoutExpired:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from ..alerts.deliver import send
@@ -113,7 +112,7 @@ def list_alerts(as_json: AsJson = False) -> None:
     table = Table("raised", "what", "delivered")
     for at, raised in rows:
         when = dt.datetime.fromtimestamp(at, dt.UTC).isoformat(sep=" ", timespec="seconds")
-        table.add_row(when, escape(raised.title), escape(_words(states.get(raised.key, []))))
+        table.add_row(when, raised.title, _words(states.get(raised.key, [])))
     err.print(table)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,15 +12,16 @@ from ..rates import percent
 from ..records import Task
 from ..records.data_spec import CriticSpec
 from ..store import Home, Ledger, find_home
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, styled
 
 if TYPE_CHECKING:
     from ..audit.exam import ScorerAudit
     from ..audit.reward_scores import RewardAudit
-    from ..records.reward_spec import OwnReward
 
 _SAMPLE = 24
 """Generated tasks of each family that give the gold answers where no recipe is named."""
+_OF_A_GROWING_FAMILY = 4
+"""The same of a family with levels: there are many of those."""
 
 
 def audit(
@@ -69,7 +70,10 @@ def audit(
     with err.status("examining the scorers"):
         material = Material(gold, read_canaries(folder), spec, workers)
         built_in = (reward_exams,) if rewards else EXAMS
-        exams = (*built_in, own_reward_exams(_own_rewards(home, recipe), home.root))
+        grpo = home.recipe(recipe).grpo if recipe is not None else None
+        exams: tuple[Any, ...] = built_in
+        if grpo is not None:
+            exams = (*built_in, own_reward_exams(grpo.reward, home.root, grpo.rewards))
         audits = examine_all(material, repeats=rounds, exams=exams)
         families = by_family(material) if rewards else []
     record_licences(
@@ -91,7 +95,9 @@ def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
     table = Table("scorer", "version", "gold accepted", "bad accepted", "stable", "licence")
     for exam in audits:
         rate = "-" if exam.gold is None else f"{percent(exam.gold)} of {exam.n_gold}"
-        licence = "[green]licensed[/]" if exam.licensed else f"[red]refused[/]: {exam.refusal}"
+        licence = styled(("licensed", "green"))
+        if not exam.licensed:
+            licence = styled(("refused", "red"), f": {exam.refusal}")
         table.add_row(
             exam.name,
             exam.version,
@@ -117,11 +123,6 @@ def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
     err.print(table)
 
 
-def _own_rewards(home: Home, recipe: str | None) -> tuple[OwnReward, ...]:
-    grpo = home.recipe(recipe).grpo if recipe is not None else None
-    return grpo.reward if grpo is not None else ()
-
-
 def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
     """The tasks of a recipe's suites; a few of every generated family and the smoke suite where
     none is named."""
@@ -130,13 +131,18 @@ def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
     from ..tasks.task_bank import EVERY_FAMILY, build, fresh_heldout
 
     if recipe is None:
-        sample = build(17, {}, {family.name: _SAMPLE for family in EVERY_FAMILY})
+        counts = {
+            family.name: _SAMPLE if family.levels is None else _OF_A_GROWING_FAMILY
+            for family in EVERY_FAMILY
+        }
+        sample = build(17, {}, counts)
         return [*sample.heldout, *load_suite("smoke")], CriticSpec()
     spec = home.recipe(recipe)
-    bank = build(spec.seed, spec.tasks.train, spec.tasks.heldout, spec.tasks.window)
+    tasks = spec.tasks
+    bank = build(spec.seed, tasks.train, tasks.heldout, tasks.window, tasks.levels)
     drawn = {"heldout": (*bank.heldout, *heldout_tasks(spec, home.root))}
-    if spec.tasks.fresh_seed is not None:
-        drawn["fresh"] = fresh_heldout(spec.tasks.fresh_seed, spec.tasks.heldout, bank)
+    if tasks.fresh_seed is not None:
+        drawn["fresh"] = fresh_heldout(tasks.fresh_seed, tasks.heldout, bank, tasks.levels)
     suites = [
         list(drawn[name])
         if name in drawn

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from ..errors import EXIT_INFRASTRUCTURE, BadInput, did_you_mean
 from ..rates import percent, with_interval
 from ..store import Home, find_home
 from ..store.address import FORMS
-from .console import AsJson, emit, err, progress, say
+from .console import AsJson, ReasoningEffort, TokenLimit, emit, err, progress, say
 
 if TYPE_CHECKING:
     from ..bench.bench_model import Question
@@ -37,13 +36,27 @@ def bench(
         typer.Option(help="SUITE=FILE where a suite's file is elsewhere; FILE for a single suite."),
     ] = None,
     base_url: Annotated[
-        str | None, typer.Option(help="An OpenAI-compatible server, with its version path.")
+        list[str] | None,
+        typer.Option(
+            help="An OpenAI-compatible server, with its version path; repeatable: several of the same model share the work."
+        ),
     ] = None,
     key_env: Annotated[
         str, typer.Option(help="Environment variable that holds the server's key.")
     ] = "OPENAI_API_KEY",
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
     rpm: Annotated[float | None, typer.Option(min=0.1, help="Max requests a minute.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds until a request is lost.")] = 120,
+    retries: Annotated[int, typer.Option(min=0, help="Further requests for one item.")] = 5,
+    token_limit: TokenLimit = "max_tokens",
+    reasoning_effort: ReasoningEffort = None,
+    send_sampling: Annotated[
+        bool,
+        typer.Option(
+            "--send-sampling/--no-send-sampling",
+            help="Send temperature, top_p and seed; some reasoning models refuse them.",
+        ),
+    ] = True,
     price_in: Annotated[float, typer.Option(min=0, help="Price of a million prompt tokens.")] = 0.0,
     price_out: Annotated[
         float, typer.Option(min=0, help="Price of a million generated tokens.")
@@ -51,6 +64,25 @@ def bench(
     engine: Annotated[
         Literal["transformers", "vllm"], typer.Option(help="Engine for local weights.")
     ] = "transformers",
+    load_in_4bit: Annotated[
+        bool, typer.Option("--load-in-4bit", help="Hold local weights in 4 bit (transformers).")
+    ] = False,
+    max_model_len: Annotated[
+        int | None,
+        typer.Option(min=1, help="vLLM: tokens of a prompt and its answer; default: as needed."),
+    ] = None,
+    tensor_parallel: Annotated[
+        int, typer.Option(min=1, help="vLLM: devices that one copy is divided over.")
+    ] = 1,
+    data_parallel: Annotated[
+        int, typer.Option(min=1, help="vLLM: copies, each on devices of its own.")
+    ] = 1,
+    quantization: Annotated[
+        Literal["none", "bitsandbytes", "fp8"], typer.Option(help="vLLM: format of the weights.")
+    ] = "none",
+    gpu_memory: Annotated[
+        float, typer.Option(min=0.05, max=1, help="vLLM: share of each device's memory.")
+    ] = 0.9,
     prompt_format: Annotated[
         Literal["chat", "cue", "raw"],
         typer.Option(help="Format of the prompts; the sentinels are always raw."),
@@ -59,7 +91,10 @@ def bench(
         str | None,
         typer.Option(help="The recipe whose [judge] scores the tasks of kind judged_answer."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Max items of each suite.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Max items of each suite, of every family by its share."),
+    ] = None,
     samples: Annotated[
         int, typer.Option(min=1, help="Answers to each item; more than one needs a temperature.")
     ] = 1,
@@ -97,20 +132,33 @@ def bench(
     from ..generation.server import ServerSpec
     from ..generation.targets import find_target, served
     from ..records.decoding import Decoding
+    from ..records.engine_spec import VllmSpec
     from ..records.judge_spec import JudgeSpec
 
     began = time.monotonic()
     home = find_home()
     ks = _ks(k, samples, temperature)
-    target = served(base_url, model) if base_url else find_target(home, model)
+    target = served(base_url[0], model) if base_url else find_target(home, model)
     server: ServerSpec | None = None
     if target.base_url is not None:
         server = ServerSpec(
             base_url=target.base_url,
+            more_urls=tuple((base_url or ())[1:]),
             model=target.name,
             key=os.environ.get(key_env),
             concurrency=concurrency,
             requests_per_minute=rpm,
+            timeout_s=timeout,
+            tries=retries + 1,
+            token_limit=token_limit,
+            reasoning_effort=reasoning_effort,
+            sampling=send_sampling,
+        )
+    if load_in_4bit and engine != "transformers":
+        raise BadInput(
+            f"{engine} does not read it.",
+            field="--load-in-4bit",
+            fix="Say --quantization bitsandbytes.",
         )
     question = Question(
         target=target,
@@ -126,6 +174,14 @@ def bench(
         samples=samples,
         ks=ks,
         engine="server" if server else engine,
+        vllm=VllmSpec(
+            max_model_len=max_model_len,
+            tensor_parallel_size=tensor_parallel,
+            data_parallel_size=data_parallel,
+            quantization=quantization,
+            gpu_memory_utilization=gpu_memory,
+        ),
+        load_in_4bit=load_in_4bit,
         use_cache=not fresh,
         judge=home.recipe(judge).judge if judge else JudgeSpec(),
     )
@@ -290,7 +346,7 @@ def _print(result: dict[str, Any]) -> None:
     for name, row in result["suites"].items():
         ks = "  ".join(f"@{k} {percent(value)}" for k, value in row["pass_at"].items())
         cells = (
-            escape(with_interval(row["pass_at_1"], row["interval"])),
+            with_interval(row["pass_at_1"], row["interval"]),
             ks,
             percent(row["syntax_rate"]),
             str(row["infra"]),

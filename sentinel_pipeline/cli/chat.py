@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import BadInput
+from ..ports import names, proxies, require_free
 from ..store import find_home
 from ..store.address import STAGE_FORMS
 from .console import say
@@ -25,6 +26,12 @@ def chat(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     name: Annotated[
         list[str] | None, typer.Option(help="NAME:PORT as clients send it; repeatable.")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address or network of a proxy whose X-Forwarded-For is believed; repeatable."
+        ),
     ] = None,
     experimental: Annotated[
         bool,
@@ -59,10 +66,14 @@ def chat(
             field="--name",
             fix=f"--name chat.lan:{port}",
         )
+    names(name or [], port)
+    proxies(trusted_proxy or [])
     addresses = [full_name(home, address) for address in models or []]
+    require_free(host, port)
     shown = (name or [f"{host}:{port}"])[0]
     say(f"Chat: http://{shown}   (Ctrl-C stops it)")
     options = [f"--port={port}", f"--host={host}", *(f"--name={each}" for each in name or [])]
+    options += [f"--trusted-proxy={address}" for address in trusted_proxy or []]
     if experimental:
         options.append("--experimental")
     command = [sys.executable, "-m", "sentinel_pipeline.web.chat", *options, *addresses]

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from ..errors import BadInput
@@ -16,7 +15,10 @@ from ..rates import difference, percent
 from ..store import find_home
 from ..store.address import FORMS
 from ..store.files import atomic_write
-from .console import AsJson, emit, err, say
+from .console import AsJson, emit, err, say, styled
+
+if TYPE_CHECKING:
+    from ..bench.confounds import CutScorer
 
 _COLOURS = {"better": "green", "worse": "red", "inconclusive": "yellow", "void": "magenta"}
 
@@ -49,6 +51,7 @@ def compare(
     from ..bench.compare import compare_suites
     from ..bench.compare_text import comparison_page, suites_to_json
     from ..bench.pairing import unlike
+    from ..bench.rescore import cutting_scorer
     from ..bench.sources import open_source
 
     home = find_home()
@@ -59,7 +62,17 @@ def compare(
         if reason := unlike(ours, replace(b.reports[suite], stage=second)):
             raise BadInput(f"{suite}: not comparable: {reason}.", fix="See sentinel bench --help.")
     names = (a.name, b.name) if a.name != b.name else ("A", "B")
-    comparisons = compare_suites(a.suites, b.suites, from_stage=names[0], to_stage=names[1])
+    folder = a.tasks or b.tasks
+
+    def rescore(suite: str) -> CutScorer | None:
+        """The same check of length as the asset ``comparison`` makes: answers cut and scored again,
+        where the tasks are at hand."""
+        tasks = folder / f"{suite}.parquet" if folder is not None else None
+        return cutting_scorer(tasks) if tasks is not None and tasks.is_file() else None
+
+    comparisons = compare_suites(
+        a.suites, b.suites, from_stage=names[0], to_stage=names[1], rescore=rescore
+    )
     if page is not None:
         with atomic_write(page) as stream:
             stream.write(comparison_page(f"{names[0]} → {names[1]}", list(comparisons.values())))
@@ -75,20 +88,8 @@ def compare(
 
 
 def _table(comparisons: dict[str, Any]) -> Table:
-    table = Table()
-    for name in (
-        "suite",
-        "n",
-        "A",
-        "B",
-        "gained",
-        "lost",
-        "difference [95 %]",
-        "paired p",
-        "Holm p",
-        "verdict",
-    ):
-        table.add_column(name, overflow="fold")
+    names = ("suite", "n", "A", "B", "gained", "lost", "difference [95 %]", "paired p", "Holm p")
+    table = Table(*names, "verdict")
     for suite, comparison in comparisons.items():
         paired = comparison.summary
         table.add_row(
@@ -98,10 +99,10 @@ def _table(comparisons: dict[str, Any]) -> Table:
             percent(comparison.b),
             str(paired.gained),
             str(paired.lost),
-            escape(difference(paired.difference, paired.interval)),
+            difference(paired.difference, paired.interval),
             f"{paired.p:.2g}",
             f"{comparison.p_adjusted:.2g}",
-            f"[{_COLOURS[comparison.verdict]}]{comparison.verdict}[/]",
+            styled((comparison.verdict, _COLOURS[comparison.verdict])),
         )
     return table
 

@@ -1,6 +1,7 @@
 """``sentinel doctor``: what is ready on this machine, and how to fix the rest.
 
-What it does not do: change anything, run a candidate, or load a heavy library.
+The device is asked through torch, in a process of its own beside this one. What it does not do:
+change anything, run a candidate, or load a heavy library itself.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,15 +21,18 @@ import typer
 from ..alerts.rules import load_rules
 from ..errors import EXIT_INFRASTRUCTURE, SentinelError
 from ..sandbox import Level, isolation
+from ..sandbox.bounds import candidate_bounds
 from ..store import Home, find_home
 from ..store.manifest import versions
-from ..worker.device import device_owner
-from .console import AsJson, emit, err
+from ..worker.device import CHOICE, cores, device_owner
+from .console import AsJson, emit, err, styled
 from .run import prepare_instance
 
 LEAST_GIB = 2.0
 """A run of ``tiny`` writes about one."""
 STALE_HEARTBEAT_S = 120.0
+TIMEOUT_S = 120.0
+"""How long Dagster and torch may take to be loaded on a busy machine."""
 EXTRAS = {
     "vllm": ("gpu", "fast generation on a GPU"),
     "bitsandbytes": ("gpu", "4-bit models"),
@@ -61,9 +64,8 @@ def doctor(as_json: AsJson = False) -> None:
     findings = list(look(home))
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     for finding in findings:
-        err.print(
-            f"[{colours[finding.status]}]{finding.status:5}[/][bold]{finding.name:10}[/]", end=" "
-        )
+        status = (f"{finding.status:5}", colours[finding.status])
+        err.print(styled(status, (f"{finding.name:10}", "bold")), end=" ")
         err.print(finding.found, markup=False, highlight=False)
         if finding.fix:
             err.print(f"{'':15} fix: {finding.fix}", markup=False, highlight=False)
@@ -91,10 +93,15 @@ def look(home: Home) -> Iterator[Finding]:
     dagster = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
+    asking = [
+        sys.executable, "-W", "ignore", "-c", "from sentinel_pipeline.worker.device import tell; tell()",
+    ]  # fmt: skip
+    devices = subprocess.Popen(asking, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     yield _recipes(home)
     yield _sandbox()
+    yield _bounds()
     yield _disk(home)
-    yield _device(home)
+    yield device_finding(home, _answer(devices, "torch"))
     yield _clock(home)
     yield _extras()
     yield _browser()
@@ -128,6 +135,24 @@ def _sandbox() -> Finding:
     return Finding(name="sandbox", status=status, found=f"level {isolated.level.value}", fix=gaps)
 
 
+def _bounds() -> Finding:
+    """Whether anything bounds all candidates together."""
+    fix = "run as the service of deploy/systemd, or begin with: systemd-run --user --scope -p MemoryMax=8G -p TasksMax=1024"
+    try:
+        bounds = candidate_bounds()
+    except SentinelError as error:
+        return Finding(name="limits", status="fail", found="no such control group", fix=str(error))
+    if bounds.memory_bytes is None:
+        text = "nothing bounds the memory of all candidates together, only that of each process"
+        return Finding(name="limits", status="warn", found=text, fix=fix)
+    memory = f"{bounds.memory_bytes / 2**30:.1f} GiB"
+    tasks = "no bound on processes" if bounds.tasks is None else f"{bounds.tasks} processes"
+    text = f"all candidates together: at most {memory}, {tasks} ({bounds.group})"
+    if bounds.tasks is None:
+        return Finding(name="limits", status="warn", found=text, fix=fix)
+    return Finding(name="limits", status="ok", found=text)
+
+
 def _disk(home: Home) -> Finding:
     free = shutil.disk_usage(home.root).free / 2**30
     if free < LEAST_GIB:
@@ -140,31 +165,33 @@ def _disk(home: Home) -> Finding:
     return Finding(name="disk", status="ok", found=f"{free:.1f} GiB free")
 
 
-def _device(home: Home) -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    gpus = _gpus()
-    words = f"{len(gpus)} GPU: {', '.join(gpus)}" if gpus else f"no GPU, {cores} cores"
+def device_finding(home: Home, told: dict[str, Any]) -> Finding:
+    """What torch can use; a GPU that is there and cannot be used stops the loop, since a run would
+    not fall back to the CPU unless torch was built for it alone."""
     owner = device_owner(home.device_lock)
-    return Finding(
-        name="device", status="ok", found=words + (f"; in use by process {owner}" if owner else "")
-    )
-
-
-def _gpus() -> list[str]:
-    """Names as the driver's tool tells them; loading torch only to ask takes seconds."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    command = [tool, "--query-gpu=name", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return (
-        [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        if done.returncode == 0
-        else []
-    )
+    busy = f"; in use by process {owner}" if owner else ""
+    if told.get("error"):
+        return Finding(
+            name="device",
+            # A machine that is busy has not answered yet; it has not failed.
+            status="warn" if told.get("late") else "fail",
+            found=str(told["error"]) + busy,
+            fix="make `python -c 'import torch'` work",
+        )
+    if told["unusable"]:
+        return Finding(
+            name="device",
+            status="warn" if told.get("cpu_build") else "fail",
+            found=f"a GPU is here, and torch cannot use it: {told['unusable']}{busy}",
+            fix=f"install the torch build and driver that belong to it, or set {CHOICE}=cpu to compute on the CPU",
+        )
+    gpus = [
+        f"{device['name']} ({device['kind'].upper()}, {device['memory_bytes'] / 2**30:.0f} GiB)"
+        for device in told["devices"]
+        if device["kind"] != "cpu"
+    ]
+    words = f"{len(gpus)} GPU: {', '.join(gpus)}" if gpus else f"no GPU, {cores()} cores"
+    return Finding(name="device", status="ok", found=words + busy)
 
 
 def _clock(home: Home) -> Finding:
@@ -228,7 +255,7 @@ def _alerts(home: Home) -> Finding:
 
 
 def _dagster(process: subprocess.Popen[str]) -> Iterator[Finding]:
-    health = _answer(process)
+    health = _answer(process, "Dagster")
     if health.get("error"):
         fix = "correct dagster.yaml or DAGSTER_HOME"
         yield Finding(name="dagster", status="fail", found=str(health["error"]), fix=fix)
@@ -246,10 +273,12 @@ def _dagster(process: subprocess.Popen[str]) -> Iterator[Finding]:
         yield Finding(name="daemon", status="ok", found=f"{len(ages)} daemons alive")
 
 
-def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:
+def _answer(process: subprocess.Popen[str], who: str) -> dict[str, Any]:
+    """What a child that looks for us printed as JSON, or ``error``."""
     try:
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=TIMEOUT_S)
         return dict(json.loads(out))
     except (ValueError, subprocess.TimeoutExpired) as error:
         process.kill()
-        return {"error": f"Dagster is not reachable: {error}"}
+        late = isinstance(error, subprocess.TimeoutExpired)
+        return {"error": f"{who} is not reachable: {error}", "late": late}

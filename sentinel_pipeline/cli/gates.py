@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,21 +10,15 @@ import typer
 from rich.table import Table
 
 from ..errors import BadInput, did_you_mean
-from ..gates import policy_hash
-from ..gates.keys import suite_file_hash
 from ..gates.simulation import error_rates
 from ..rates import percent, with_interval
-from ..records import GateVerdict, VerdictKey
-from ..records.recipe import Recipe
-from ..store import Home, Ledger, find_home
-from .console import AsJson, emit, err
+from ..store import Ledger, find_home
+from ..store.ledger import OLD_AFTER, Entry
+from .console import AsJson, emit, err, styled
 from .sign_off import sign_off
 
 gate = typer.Typer(help="Gates and their verdicts, from the ledger.", no_args_is_help=True)
 gate.command("sign-off")(sign_off)
-OLD_AFTER = dt.timedelta(days=90)
-"""A verdict, licence or signature that was given longer ago is shown as old: scorers, judges and
-people have seen other things since."""
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
@@ -33,7 +27,7 @@ def list_verdicts(
     recipe: Annotated[str | None, typer.Argument(help="Only this recipe's.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List verdicts, oldest first.
+    """List verdicts, oldest first: the gates of models, and apart from them the audits of scorers.
 
     Example:
 
@@ -47,49 +41,56 @@ def list_verdicts(
         name: home.recipe(name)
         for name in {entry.recipe for entry in entries} & set(home.recipe_names())
     }
-    stale = [_stale(home, entry.verdict, recipes.get(entry.recipe)) for entry in entries]
+    from ..audit.staleness import is_licence, why_stale
+
+    stale = [why_stale(home, entry.verdict, recipes.get(entry.recipe)) for entry in entries]
+    # An audit of a scorer is no gate of a model: its n counts questions that it was asked.
+    rows = list(zip(entries, stale, strict=True))
+    gates = [row for row in rows if not is_licence(row[0].verdict)]
+    audits = [row for row in rows if is_licence(row[0].verdict)]
     if as_json:
-        rows = zip(entries, stale, strict=True)
         emit(
             {
-                "gates": [
+                name: [
                     asdict(entry.verdict)
                     | {
                         "recorded_at": entry.recorded_at,
                         "stale": reason,
-                        "old": _age(entry.recorded_at) > OLD_AFTER,
+                        "old": entry.old,
                     }
-                    for entry, reason in rows
+                    for entry, reason in some
                 ]
+                for name, some in (("gates", gates), ("audits", audits))
             }
         )
         return
-    table = Table()
-    for name in (
-        "recorded (UTC)",
-        "gate",
-        "subject",
-        "verdict",
-        "measured [interval]",
-        "n",
-        "threshold",
-    ):
-        table.add_column(name, overflow="fold")
-    for entry, reason in zip(entries, stale, strict=True):
+    err.print(_table(gates, "gate", "n"))
+    if audits:
+        err.print(_table(audits, "audit", "questions", title="Audits of the scorers"))
+
+
+def _table(
+    rows: Sequence[tuple[Entry, str | None]], what: str, count: str, title: str | None = None
+) -> Table:
+    columns = ("recorded (UTC)", what, "subject", "verdict", "measured [interval]", count)
+    table = Table(*columns, "threshold", title=title)
+    for entry, reason in rows:
         verdict = entry.verdict
-        shown = f"[{_COLOURS[verdict.verdict]}]{verdict.verdict}[/]"
-        if _age(entry.recorded_at) > OLD_AFTER:
-            shown += " [dim](old)[/]"
+        shown: list[tuple[str, str]] = [(verdict.verdict, _COLOURS[verdict.verdict])]
+        if entry.old:
+            shown.append((" (old)", "dim"))
+        if reason:
+            shown.append((" (stale)", "dim"))
         table.add_row(
             entry.recorded_at[5:16].replace("T", " "),
             verdict.name,
             verdict.subject,
-            f"{shown} [dim](stale)[/]" if reason else shown,
+            styled(*shown),
             with_interval(verdict.measured, verdict.interval),
             str(verdict.n),
             percent(verdict.threshold, 0),
         )
-    err.print(table)
+    return table
 
 
 @gate.command()
@@ -114,33 +115,33 @@ def explain(
         fix = did_you_mean(name, names) if names else f"Run it first: sentinel run {recipe}."
         raise BadInput(f"gate {name!r} has no verdict for {recipe}.", fix=fix)
     newest = matches[-1].verdict
-    age = _age(matches[-1].recorded_at)
+    age = matches[-1].age
     policy = recipe_file.gates.get(name)
     rates = error_rates(policy, newest.n) if policy and newest.n else None
-    old = _stale(home, newest, recipe_file)
+    from ..audit.staleness import why_stale
+
+    old = why_stale(home, newest, recipe_file)
     if as_json:
         emit(
             asdict(newest)
             | {
                 "recorded_at": matches[-1].recorded_at,
                 "stale": old,
-                "old": age > OLD_AFTER,
+                "old": matches[-1].old,
                 "error_rates": rates._asdict() if rates else None,
             }
         )
         return
-    err.print(
-        f"[{_COLOURS[newest.verdict]}]{newest.verdict}[/]  {newest.name} on {newest.subject}",
-        highlight=False,
-    )
+    verdict = (newest.verdict, _COLOURS[newest.verdict])
+    err.print(styled(verdict, f"  {newest.name} on {newest.subject}"))
     for part in newest.reason.split("; "):
         err.print(f"  {part}", markup=False, highlight=False, soft_wrap=True)
     if rates:
         err.print(f"  this gate {rates.text()}", markup=False, highlight=False, soft_wrap=True)
     if old:
-        err.print(f"  [yellow]stale:[/] {old}", highlight=False)
+        err.print(styled(("  stale:", "yellow"), f" {old}"))
     when = f"decided {matches[-1].recorded_at[:16].replace('T', ' ')} UTC, {age.days} days ago, run {matches[-1].run_id}"
-    if age > OLD_AFTER:
+    if matches[-1].old:
         when += f": old, decide it again (after {OLD_AFTER.days} days)"
     err.print(f"  {when}", markup=False, highlight=False)
     bound = {
@@ -155,24 +156,3 @@ def explain(
     }
     lines = [f"{part:<10} {value}" for part, value in bound.items() if value]
     err.print("\n".join(lines), style="dim", markup=False, highlight=False, soft_wrap=True)
-
-
-def _age(recorded_at: str) -> dt.timedelta:
-    return dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(recorded_at)
-
-
-def _stale(home: Home, verdict: GateVerdict, recipe: Recipe | None) -> str | None:
-    """Why a verdict lets nothing go on any more, or None."""
-    from ..critic.version import scorer_version
-
-    policy = recipe.gates.get(verdict.name) if recipe is not None else None
-    suite = suite_file_hash(home, recipe, policy.suite) if recipe is not None and policy else None
-    key = VerdictKey(
-        name=verdict.name,
-        subject=verdict.subject,
-        subject_hash=verdict.subject_hash,
-        scorer_version=scorer_version(),
-        policy_hash=policy_hash(policy) if policy else verdict.policy_hash,
-        suite_file=suite,
-    )
-    return verdict.stale(key)

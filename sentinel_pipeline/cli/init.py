@@ -46,7 +46,9 @@ def init(
         if not data.is_file():
             fix = "Name a file; folders and data sets are named in the recipe (docs/tasks.md)."
             raise BadInput("is not a file.", file=data, field="--data", fix=fix)
-        first = re.sub(r"[^a-z0-9-]+", "-", data.name.split(".")[0].lower()).strip("-") or "mine"
+        first = (
+            re.sub(r"[^a-z0-9-]+", "-", data.name.split(".")[0].lower()).strip("-")[:60] or "mine"
+        )
         if first == "tiny":
             first = "mine"
         with tempfile.TemporaryDirectory(prefix="sentinel-init-") as scratch:

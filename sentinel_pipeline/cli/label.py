@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
 from ..errors import BadInput
 from ..records import LABELS, Candidate, CriticLabels, Quarantined
+from ..records.data_spec import CriticSpec
 from ..secrets import mask
 from ..store import find_home, read_parquet, write_jsonl
+from ..store.files import atomic_write
 from ..store.label_cache import LabelCache, StateError
 from ..store.labelled import (
     accepted_rows,
@@ -24,7 +27,7 @@ from ..store.labelled import (
     rejected_rows,
 )
 from ..store.tables import table_writer
-from .console import AsJson, emit, err, progress
+from .console import AsJson, emit, err, progress, warn
 
 
 def label(
@@ -40,6 +43,12 @@ def label(
     workers: Annotated[
         int | None, typer.Option(help="Grader workers; every core by default.")
     ] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            help="Where rows are read and labelled: this machine, or the Ray cluster of RAY_ADDRESS."
+        ),
+    ] = "local",
     as_json: AsJson = False,
 ) -> None:
     """Label every row of FILES with the critic's seven labels; tests run in the sandbox.
@@ -57,12 +66,12 @@ def label(
     if missing:
         raise BadInput("no such file.", file=missing[0], fix="Check the name.")
     out.mkdir(parents=True, exist_ok=True)
-    rows, quarantined = _read(files, out)
+    rows, quarantined = _read(files, out, engine)
     if not rows + quarantined:
         raise BadInput(
             "holds no row.", file=files[0], fix="An empty set has no labels: check what wrote it."
         )
-    labelled_before = _label(out, rows, workers)
+    labelled_before = _label(out, rows, workers, engine)
     result = _write(out, rows, quarantined) | {"known": labelled_before}
     table = Table(
         "label",
@@ -80,37 +89,68 @@ def label(
             f"{reason['rows']:7} {reason['label']}: {reason['code']}", markup=False, highlight=False
         )
     err.print(f"Written to {out}", highlight=False)
+    if result["quarantined"]:
+        warn(
+            f"{result['quarantined']} rows could not be read and are not labelled: reasons stand in "
+            f"{out / 'quarantine.jsonl'}"
+        )
     if as_json:
         keys = ("rows", "quarantined", "accepted", "evidence", "labels", "known")
         emit({key: result[key] for key in keys})
 
 
-def _read(files: list[Path], out: Path) -> tuple[int, int]:
+def _read(files: list[Path], out: Path, engine: str) -> tuple[int, int]:
+    from ..candidates.file_blocks import read_on_ray
     from ..candidates.files import read_files
 
-    quarantine: list[dict[str, Any]] = []
-    with table_writer(out / "candidates.parquet", "candidates") as good:
-        for row in read_files(files):
-            if isinstance(row, Quarantined):
-                quarantine.append(asdict(row))
-            else:
-                good.append(row.to_row())
-    return good.rows, write_jsonl(out / "quarantine.jsonl", quarantine)
+    quarantined = 0
+    with (
+        table_writer(out / "candidates.parquet", "candidates") as good,
+        atomic_write(out / "quarantine.jsonl") as bad,
+    ):
+
+        def refuse(row: Quarantined) -> None:
+            nonlocal quarantined
+            quarantined += 1
+            bad.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+
+        if engine == "ray":
+            for part in read_on_ray(files):
+                good.extend(part.candidates)
+                for row in part.quarantined:
+                    refuse(row)
+        else:
+            for candidate in read_files(files):
+                if isinstance(candidate, Quarantined):
+                    refuse(candidate)
+                else:
+                    good.append(candidate.to_row())
+    return good.rows, quarantined
 
 
-def _label(out: Path, rows: int, workers: int | None) -> int:
+def _label(out: Path, rows: int, workers: int | None, engine: str) -> int:
     """Write the labels' table; returns how many rows had been labelled before, by this scorer, in
     whatever file."""
+    from ..critic.label_blocks import label_table
     from ..critic.labels import label as label_all
 
-    candidates = (Candidate.from_row(row) for row in read_parquet(out / "candidates.parquet"))
+    source = out / "candidates.parquet"
     with (
         _cache() as cache,
         progress("labelling", "rows") as bar,
         table_writer(out / "labels.parquet", "labels") as table,
     ):
-        for labels in bar.track(label_all(candidates, workers=workers, cache=cache), total=rows):
-            table.append(labels.to_row())
+        if engine == "ray":
+            task = bar.add_task("labelling", total=rows)
+            for part in label_table(source, spec=CriticSpec(engine="ray"), cache=cache):
+                table.extend(part)
+                bar.advance(task, part.num_rows)
+        else:
+            candidates = (Candidate.from_row(row) for row in read_parquet(source))
+            for labels in bar.track(
+                label_all(candidates, workers=workers, cache=cache), total=rows
+            ):
+                table.append(labels.to_row())
         return cache.known if cache else 0
 
 

@@ -66,7 +66,10 @@ class LiveRun:
                 name: {"name": name, "seconds": 0.0, "status": "waiting"}
                 for name in event["stages"]
             }
-            self._line(f"run {self.run_id}")
+            if self.stages:  # else nothing is left to do, and there is no such run
+                self._line(f"run {self.run_id}")
+        elif kind == "note":
+            self.console.print(event["text"], markup=False, highlight=False, soft_wrap=True)
         elif kind == "stage" and event["name"] in self.stages:
             self.stages[event["name"]] |= {"seconds": event["seconds"], "status": event["status"]}
             self._since.setdefault(event["name"], time.monotonic())
@@ -126,7 +129,10 @@ class LiveRun:
 
 
 def _check_state(check: dict[str, Any]) -> tuple[str, str]:
-    """Word and mark of a check: one that only warns is not shown as one that stops."""
+    """Word and mark of a check: one that only warns is not shown as one that stops, and one that
+    asked nothing as neither."""
+    if check.get("skipped"):
+        return "skipped", "–"
     if check["passed"]:
         return "passed", "✓"
     return ("warns", "!") if check["warns"] else ("NOT OK", "✗")

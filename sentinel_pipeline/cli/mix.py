@@ -11,6 +11,7 @@ from rich.table import Table
 from ..errors import BadInput
 from ..rates import percent, with_interval
 from ..store import Artifact, Home, Store, find_home
+from ..store.retention import lineage
 from .console import AsJson, emit, err, say
 
 _MOST = 10
@@ -49,12 +50,23 @@ def mix(
         | report
         | {
             "decontamination": {key: clean[key] for key in keys}
-            | {"contaminated": len(clean["hits"])}
+            | {"contaminated": len(clean["hits"])},
+            "corrections": _corrections(home, artifact),
         }
     )
     _print_mix(result)
     if as_json:
         emit(result)
+
+
+def _corrections(home: Home, mix: Artifact) -> dict[str, int]:
+    """Corrections that people approved: how many went into this mix's candidates, and why others
+    did not."""
+    made_from = lineage(home, mix)
+    people = [each for each in made_from if each.manifest.asset == "human_corrections"]
+    metrics = people[-1].manifest.metrics if people else {}
+    names = ("corrections", "withheld", "waiting", "elsewhere", "unassigned")
+    return {name: int(metrics.get(name, 0)) for name in names}
 
 
 def _newest(home: Home, recipe: str | None) -> Artifact:
@@ -103,6 +115,13 @@ def _print_mix(result: dict[str, Any]) -> None:
     if result["shortfall"]:
         say(
             f"Short by {result['shortfall']:.10g} {result['unit']}; nothing was repeated to fill a gap"
+        )
+    people = result["corrections"]
+    if any(people.values()):
+        say(
+            f"Corrections by people: {people['corrections']} among the candidates; left: "
+            f"{people['elsewhere']} of other recipes, {people['unassigned']} of none, "
+            f"{people['withheld']} withheld, {people['waiting']} wait for a second opinion"
         )
     clean = result["decontamination"]
     say(

@@ -7,18 +7,19 @@ from typing import Any
 
 from rich.table import Table
 
-from ..gates.curve_files import CURVES, curves_of, evidence_of, read_curves
+from ..gates.curve_files import CURVES, curves_of, evidence_of, read_curves, start_of
 from ..gates.curve_rules import curve_rules
 from ..gates.decisions import PointResult, evaluate
 from ..gates.next_recipe import next_recipe, write_next
+from ..gates.questions import answers, run_ended
 from ..gates.rules import findings
 from ..records.decision_spec import DecisionPoint
 from ..records.recipe import Recipe
 from ..records.stages import GRPO
 from ..store import Home, Store
-from .console import err
+from .console import err, styled
 
-_WORDS = {True: "[green]holds[/]", False: "no", None: "[yellow]open[/]"}
+_WORDS = {True: ("holds", "green"), False: ("no", ""), None: ("open", "yellow")}
 
 
 def decide_next_recipe(
@@ -31,12 +32,27 @@ def decide_next_recipe(
         BadInput: there are no curves yet, or they cannot be read.
     """
     rows = read_curves(curves or _recorded(home, recipe.name))
-    outcome = evaluate(point, evidence_of(rows))
-    report = _report(recipe, outcome, rows)
-    if outcome.rule is not None:
+    spec = recipe.grpo
+    ended = spec is not None and run_ended(spec, rows)
+    outcome = evaluate(point, evidence_of(rows), start_of(rows))
+    if spec is not None and not ended:
+        # What an unfinished run measured last is not what the tree asks about.
+        step = rows[-1]["step"] if rows else 0
+        unfinished = (
+            f"the curves end at step {step} of {spec.max_steps}, and no rule stopped the run: "
+            f"finish it (sentinel run {recipe.name} --resume), then ask again"
+        )
+        outcome = PointResult("ambiguous", None, outcome.results, unfinished)
+    report = _report(recipe, outcome, rows, ended)
+    if outcome.rule is not None and recipe.scaled_from:
+        # Two steps of a model of no ability lead nowhere.
+        report["would_decide"] = f"{recipe.name} is shrunk: it leads to no recipe"
+    elif outcome.rule is not None:
         path = out or home.recipes / f"{outcome.rule.recipe}.toml"
         lines = [_line(result) for result in report["evidence"]]
-        old = (home.recipes / f"{recipe.name}.toml").read_text(encoding="utf-8")
+        base = outcome.rule.based_on or recipe.name
+        home.recipe(base)
+        old = home.recipe_file(base).read_text(encoding="utf-8")
         written = write_next(next_recipe(old, outcome.rule, lines, recipe.name), path)
         report |= {"next_recipe": str(path), "written": written}
     _print(report)
@@ -48,7 +64,9 @@ def _recorded(home: Home, recipe: str) -> Path:
     return artifact.path(CURVES)
 
 
-def _report(recipe: Recipe, outcome: PointResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _report(
+    recipe: Recipe, outcome: PointResult, rows: list[dict[str, Any]], ended: bool
+) -> dict[str, Any]:
     rule = outcome.rule
     holding = findings(curve_rules(recipe.grpo.watch), curves_of(rows)) if recipe.grpo else []
     would_decide = outcome.would_decide
@@ -63,6 +81,10 @@ def _report(recipe: Recipe, outcome: PointResult, rows: list[dict[str, Any]]) ->
         "because": rule.note if rule else None,
         "evidence": [result.to_json() for result in outcome.results],
         "watch": [finding._asdict() for finding in holding],
+        "questions": [
+            answer._asdict()
+            for answer in answers(recipe.grpo.questions if recipe.grpo else (), rows, ended=ended)
+        ],
         "would_decide": would_decide,
         "next_recipe": None,
         "written": False,
@@ -93,12 +115,15 @@ def _print(report: dict[str, Any]) -> None:
             result["rule"],
             measured,
             str(result["n"]),
-            _WORDS[result["holds"]],
+            styled(_WORDS[result["holds"]]),
         )
     err.print(table)
+    for question in report["questions"]:
+        err.print(f"{question['ask']} {question['answer']}", markup=False, highlight=False)
+        err.print(f"  {question['text']}", markup=False, highlight=False, soft_wrap=True)
     for finding in report["watch"]:
         err.print(f"{finding['action']}: {finding['reason']}", markup=False, highlight=False)
-    if report["verdict"] == "decided":
+    if report["verdict"] == "decided" and report["next_recipe"] is not None:
         state = "written" if report["written"] else "there already, the same"
         err.print(
             f"Scenario {report['scenario']}: {report['title']}", markup=False, highlight=False

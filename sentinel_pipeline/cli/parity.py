@@ -9,9 +9,10 @@ import typer
 from rich.table import Table
 
 from ..errors import EXIT_FAILED, BadInput
+from ..rates import percent
 from ..store import find_home
 from ..store.address import LOCAL_FORMS
-from .console import AsJson, emit, err, say
+from .console import AsJson, emit, err, say, styled
 
 
 def parity(
@@ -32,6 +33,7 @@ def parity(
     from ..generation.targets import find_target
     from ..run_job import be_quiet
     from ..training.loop.parity import check_parity
+    from ..worker.remote_code import allow_remote_code
 
     be_quiet()
     target = find_target(find_home(), model)
@@ -42,12 +44,15 @@ def parity(
             field="MODEL",
             fix=f"Name {LOCAL_FORMS}.",
         )
+    if target.trust_remote_code:
+        allow_remote_code(say)
     result = check_parity(folder)
     table = Table(
         "form",
         "largest logit distance",
         "allowed",
         "answers that differ",
+        "adapter kept",
         title=f"{result.prompts} prompts",
     )
     for variant in result.variants:
@@ -56,13 +61,18 @@ def parity(
             f"{variant.logit_distance:g}",
             f"{variant.tolerance:g}",
             str(variant.answers_differ),
+            "–" if variant.kept is None else f"{percent(variant.kept)} in {variant.number_format}",
         )
+        for name in variant.different:
+            say(f"not as it should be: {name}")
     err.print(table)
+    if result.not_compared:
+        say(result.not_compared)
     for name in result.missing:
         say(f"missing: {name}")
     for name in result.pickles:
         say(f"loading it would execute code: {name}")
-    err.print("[green]the same[/]" if result.passed else "[red]not the same[/]")
+    err.print(styled(("the same", "green") if result.passed else ("not the same", "red")))
     if as_json:
         emit(result.to_json())
     if not result.passed:

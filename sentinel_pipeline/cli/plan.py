@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
+from ..phases import limited
 from ..rates import percent
 from ..store import find_home
 from ..store.address import recipe_address
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, styled
+from .limits import MaxCost, MaxHours
+from .scaled import ScaleOption, scaled_recipe
 
 if TYPE_CHECKING:
     from ..training.planning.plan import Plan
@@ -29,17 +31,24 @@ def plan(
     plot: Annotated[
         Path | None, typer.Option(help="Write the learning-rate curves to this PNG file.")
     ] = None,
+    scale: ScaleOption = None,
+    max_hours: MaxHours = None,
+    max_cost: MaxCost = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what RECIPE will do and cost: rows, steps, learning rates, tokens, parameters, memory,
     hours; no weights are loaded.
 
-    Exit code 2 for what cannot work, 3 for what exceeds the budget; each refusal says what to do
-    about it.
+    Exit code 2 for what cannot work, 3 where its critical phases exceed the budget; each refusal
+    says what to do about it. Optional phases that the budget does not suffice for are named.
 
     Examples:
 
         sentinel plan tiny --plot rates.png
+
+        sentinel plan stage1-qwen2.5-32b-qlora --max-cost 25
+
+        sentinel plan stage1-qwen2.5-32b-qlora --scale tiny
 
         sentinel plan tiny/dpo --json
     """
@@ -47,7 +56,16 @@ def plan(
 
     home = find_home()
     name, stage = recipe_address(home, recipe)
-    planned = make_plan(home.recipe(name), home)
+    loaded = home.recipe(name)
+    left_out: list[str] = []
+    if scale is not None:
+        loaded, scaled = scaled_recipe(home, name, scale)
+        name = loaded.name
+        left_out = scaled.left_out
+    planned = make_plan(limited(loaded, max_hours, max_cost), home)
+    planned.warnings = [
+        f"left out at scale {scale}: {text}." for text in left_out
+    ] + planned.warnings
     if stage is not None:
         planned.trainers = {
             kind: trainer for kind, trainer in planned.trainers.items() if kind == stage
@@ -108,13 +126,10 @@ def _print(planned: Plan) -> None:
         err.print(_gate(gate), markup=False, highlight=False, soft_wrap=True)
     _print_costs(planned)
     for warning in planned.warnings:
-        err.print(f"[yellow]note:[/] {escape(warning)}", highlight=False, soft_wrap=True)
+        err.print(styled(("note:", "yellow"), f" {warning}"), soft_wrap=True)
     for refusal in planned.refusals:
-        err.print(
-            f"[bold red]refused:[/] {escape(f'{refusal.field}: {refusal.reason}')}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        reason = f" {refusal.field}: {refusal.reason}"
+        err.print(styled(("refused:", "bold red"), reason), soft_wrap=True)
 
 
 def _print_tasks(planned: Plan) -> None:
@@ -130,7 +145,11 @@ def _print_tasks(planned: Plan) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    sides = ", ".join(f"{sum(tasks.values()):,} {side}" for side, tasks in report.sides.items())
+    sides = ", ".join(
+        f"{sum(tasks.values()):,} {side}"
+        for side, tasks in report.sides.items()
+        if side != "reward" or tasks
+    )
     lines = [f"sides: {sides}; {report.groups:,} groups. {report.overlap_text()}", *report.examples]
     for line in lines:
         err.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -138,18 +157,34 @@ def _print_tasks(planned: Plan) -> None:
 
 def _gate(gate: dict[str, Any]) -> str:
     needs = f"{gate['needs']:,}" if gate["needs"] else "more than 100,000"
-    text = f"gate {gate['name']}: needs {needs} items of {gate['suite']} to be able to pass"
+    if gate["items"] == 0:
+        return (
+            f"gate {gate['name']}: can pass from {needs} items of {gate['suite']} on; there is none"
+        )
+    text = f"gate {gate['name']}: can pass from {needs} items of {gate['suite']} on"
     if gate["power"] is None:
-        return f"{text}; how many there are is not known yet"
+        return f"{text}; how many there are says its file"
+    if gate["metric"] == "mean_reward":
+        return (
+            f"{text}; of its {gate['items']:,}: where the truth is {gate['truth']:.2f}, it passes "
+            f"{percent(gate['power'])} of the time"
+        )
     truth = percent(gate["truth"], signed=gate["truth"] < 0)
-    return f"{text}; with its {gate['items']:,} it passes a true {truth} {percent(gate['power'])} of the time"
+    return f"{text}; of its {gate['items']:,}: where the truth is {truth}, it passes {percent(gate['power'])} of the time"
 
 
 def _print_costs(planned: Plan) -> None:
     budget = planned.recipe.budget
+    if planned.device:
+        err.print(
+            f"planned for {planned.device}; a run leaves about {planned.disk_gib:,.1f} GiB on the disk",
+            highlight=False,
+            soft_wrap=True,
+        )
     estimated = {name: hours for name, hours in planned.hours.items() if hours is not None}
     unknown = [name for name, hours in planned.hours.items() if hours is None]
-    limit = f" of {budget.max_hours:g} h allowed" if budget.max_hours is not None else ""
+    allowed = budget.hours_allowed
+    limit = f" of {allowed:g} h allowed" if allowed is not None else ""
     if estimated:
         least = "at least " if unknown else ""
         money = (
@@ -165,8 +200,30 @@ def _print_costs(planned: Plan) -> None:
         )
     else:
         err.print(f"device: hours unknown{limit}", highlight=False)
+    if budget.optional or allowed is not None:
+        err.print(_phases(planned))
     if estimated and unknown:
         err.print(f"not estimated: {', '.join(unknown)}", highlight=False, soft_wrap=True)
+
+
+def _phases(planned: Plan) -> Table:
+    """The stage 1 plan's table: each phase with its hours and money, and what may be skipped."""
+    budget = planned.recipe.budget
+    table = Table("phase", "hours", f"cost ({budget.currency})", "critical?")
+    for phase in planned.phases:
+        words = ("critical", "")
+        if phase["optional"] is not None:
+            words = (f"optional, number {phase['optional']} to be skipped", "")
+        if phase["skipped"]:
+            words = ("will be skipped", "yellow")
+        known = phase["hours"] is not None
+        table.add_row(
+            phase["name"],
+            f"{phase['hours']:.3f}" if known else "unknown",
+            f"{phase['cost']:.2f}" if known and budget.hourly_rate else "–",
+            styled(words),
+        )
+    return table
 
 
 def _tokens(trainer: dict[str, Any]) -> str:
@@ -185,6 +242,15 @@ def _method(trainer: dict[str, Any]) -> str:
     processes = trainer.get("processes", 1)
     parts = [str(trainer["method"]), *(["packed"] if trainer.get("packing") else [])]
     return ", ".join([*parts, *([f"in {processes} processes"] if processes > 1 else [])])
+
+
+def _memory(trainer: dict[str, Any]) -> str:
+    parts = trainer["memory_mib"]
+    if not parts:
+        return "–"
+    if "device_mib" not in trainer:
+        return f"{parts['total']:,} MiB"
+    return f"{parts['peak']:,} of {trainer['device_mib']:,} MiB"
 
 
 _LINES = (
@@ -206,7 +272,7 @@ _LINES = (
     ("rows dropped", _lost),
     (
         "memory, estimated",
-        lambda trainer: f"{trainer['memory_mib']['total']:,} MiB" if trainer["memory_mib"] else "–",
+        _memory,
     ),
 )
 

@@ -20,7 +20,8 @@ from . import PANELS, app
 HEAD = """# The command
 
 Written from the verbs by `python -m sentinel_pipeline.cli.reference > docs/command.md`, and tested against them. Every verb prints
-for people on standard error; with `--json`, one JSON object goes to standard output.
+for people on standard error; with `--json`, one JSON object goes to standard output,
+of an error `{"error": {"kind", "message", "exit_code"}}`.
 
 | exit code | what it means |
 |---|---|
@@ -37,6 +38,7 @@ for people on standard error; with `--json`, one JSON object goes to standard ou
 | `tiny/sft` | the current checkpoint of a recipe's stage |
 | `tiny` | the last stage of the recipe that is finished |
 | `./model` | a Transformers folder, or a checkpoint's folder with `model/` inside |
+| `./model.gguf`, `package:NAME` | a GGUF file, or the weights that an installed package carries |
 | `Qwen/Qwen2.5-0.5B`, `ORG/NAME@REVISION` | a model of the hub |
 | `http://127.0.0.1:8000/v1#my-model` | a model behind an OpenAI-compatible server |
 
@@ -55,9 +57,10 @@ SHAPES = {
     "run": '{"recipe", "run_id", "stages": [{"name", "seconds", "status"}], "reports": {STAGE: {SUITE: {"n", "pass_at_1", '
     '"interval", "syntax_rate", "infra"}}}, "comparisons": [{"from", "to", "suite", "n", "difference", "interval", "p"}], '
     '"gates": [{"name", "subject", "verdict", "measured", "threshold", "n", "interval", "reason", "severity"}], '
-    '"decisions", "costs"}',
+    '"decisions", "costs", "warnings"}',
+    "report": '{"recipe", "rates": {SUITE: {STAGE: RATE}}, "change", "gates": [{"name", "state", "reason"}], "next", "html"}',
     "plan": '{"recipe", "model", "tasks": {"train": {FAMILY: COUNT}, "window", "heldout", "judged", "answers", '
-    '"sources"}, "trainers": {STAGE: {…}}, "hours": {STAGE: HOURS}, "total_hours", "cost", '
+    '"sources"}, "trainers": {STAGE: {…}}, "device", "disk_gib", "hours": {STAGE: HOURS}, "total_hours", "cost", '
     '"gates": [{"name", "suite", "items", "needs", "truth", "power"}], "warnings", "refusals": '
     '[{"field", "reason", "exit_code"}]}',
     "next": '{"recipe", "action", "undecided", "trail"}; after GRPO also "verdict", "scenario", "evidence", '
@@ -66,7 +69,9 @@ SHAPES = {
     '"files", "pushed"}',
     "label": '{"rows", "quarantined", "accepted", "evidence": {QUALITY: ROWS}, "labels": {LABEL: {"true", "false"}}, "known"}',
     "extract": 'a line for each row, {"value", "leniencies", "error"}; with --compare one object of counts',
-    "mix": '{"recipe", "run_id", "content_hash", "folder", "rows", "quotas", "left_out", "decontamination"}',
+    "families": '{"families": [{"family", "category", "level", "compositions", "prompt_words", "answer_tokens", "turns", "tasks", '
+    '"references_passed", "mutants", "mutants_passed", "mutants_passed_share"}]}',
+    "mix": '{"recipe", "run_id", "content_hash", "folder", "rows", "quotas", "left_out", "decontamination", "corrections"}',
     "trace": '{"id", "recipe", "source", "file", "line", "labels", "overlaps", "mixes", "checkpoints"}; with --item '
     '{"item", "nearest", "outcomes"}',
     "bench": '{"model", "model_hash", "engine", "run_id", "report", "scorer_version", "suites": {SUITE: {"n", "pass_at_1", '
@@ -75,21 +80,26 @@ SHAPES = {
     "power": '{"base", "gain", "alpha", "items", "items_needed", "power", "detectable_gain"}',
     "grade": '{"suite", "n_tasks", "n_samples", "pass_at": {K: RATE}, "interval", "outcomes": {OUTCOME: COUNT}, "seconds", '
     '"samples_per_second", "isolation", "refused", "missing"}; results row by row in SAMPLES_results.jsonl',
-    "parity": '{"passed", "prompts", "logits", "variants", "missing", "pickles"}',
+    "parity": '{"passed", "prompts", "logits", "variants", "missing", "pickles", "not_compared"}',
     "audit": '{"scorers": [{"name", "version", "gold", "bad_accepted", "stable", "licensed"}]}',
     "gate list": '{"gates": [{"name", "subject", "verdict", "measured", "threshold", "n", "interval", "reason", '
-    '"recorded_at", "stale"}]}',
+    '"recorded_at", "stale", "old"}], "audits": [as in gates]}',
     "gate explain": 'a gate as in gate list, with "error_rates"',
     "gate sign-off": '{"gate", "verdict", "by", "subject_hash", "dagster"}',
-    "judge licence": '{"judge", "judge_hash", "licensed", "kappa", "interval", "n", "checks"}',
-    "review import": '{"imported", "duplicates", "changed", "quarantined"}',
-    "review export": '{"rows", "new", "withheld", "waiting", "policy", "sha256"}',
+    "judge licence": '{"judge", "judge_hash", "licensed", "kappa", "interval", "n", "attempt", "checks", "labels"}; '
+    'with --dry-run {"labels", "pass", "fail", "missing", "requests", "attempt", "blind", "dry_run"}',
+    "review import": '{"imported", "duplicates", "changed", "quarantined", "drafts", "trusted", "joined", "extra"}',
+    "review export": '{"rows", "new", "withheld", "waiting", "trusted", "unseen", "elsewhere", "unassigned", "policy", "sha256"}',
+    "review assign": '{"cards", "recipes", "removed", "dry_run"}',
     "alert test": '{"channels": {NAME: {"delivered", "error"}}}',
     "alert list": '{"alerts": [{"at", "key", "kind", "recipe", "title", "body", "link", "deliveries"}]}',
     "doctor": '{"ready", "home", "recipes", "sandbox", "checks": [{"name", "status", "found", "fix"}], "versions"}',
-    "verify": '{"artifacts", "damaged": [{"artifact", "file"}]}',
+    "verify": '{"artifacts", "damaged": [{"artifact", "file"}], "chains": '
+    '[{"name", "records", "adopted", "unchained", "since", "head", "broken"}]}',
     "init": '{"folder", "recipes", "first"}',
     "gc": '{"removed", "removable", "bytes", "labels"}',
+    "archive add": '{"state", "changed", "unchanged", "dry_run"}; supersede and undo likewise',
+    "archive list": '{"marks": [{"artifact", "content_hash", "state", "reason", "marked_by", "replaced_by", "recorded_at"}]}',
     "mirror push": '{"artifacts", "damaged", "ledger"}',
 }
 """Verb -> the keys of its JSON that other programs may rely on."""

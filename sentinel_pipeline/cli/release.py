@@ -29,6 +29,10 @@ def release(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check whether it would be released.")
     ] = False,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="Also publish this report of sentinel bench; may be repeated."),
+    ] = None,
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Upload to the hub, privately.")
     ] = None,
@@ -63,7 +67,7 @@ def release(
     run_id = str(uuid.uuid4())
     loaded = home.recipe(recipe)
     store = Store(home, recipe, run_id, run_id)
-    evidence = gather(store, loaded, stage or address_stage)
+    evidence = gather(store, loaded, stage or address_stage, report or ())
     bundle: Artifact | None = None
     pushed: str | None = None
     if not dry_run:

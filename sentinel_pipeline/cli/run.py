@@ -20,10 +20,14 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
+from ..phases import limited
 from ..records.stages import TRAINING_STAGES
 from ..store import Home, Ledger, Store, find_home
-from .console import AsJson, emit, err, say
+from ..store.files import private_folder
+from .console import AsJson, emit, err, say, styled
+from .limits import MaxCost, MaxHours
 from .live import LiveRun
+from .scaled import ScaleOption, write_scaled
 
 BEFORE_TRAINING = (
     "human_corrections",
@@ -65,13 +69,19 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the recipe's interrupted run.")
     ] = False,
+    scale: ScaleOption = None,
+    max_hours: MaxHours = None,
+    max_cost: MaxCost = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the loop of RECIPE: tasks, candidates, critic, mix, training, reports, comparison.
 
-    It is a run of Dagster, on the instance that sentinel ui shows. After exit code 4, --resume
-    continues it, with the recipe as the run was launched with it: where the file has changed since,
-    it says what changed and refuses.
+    It is a run of Dagster, on the instance that sentinel ui shows. After exit code 4, after --until
+    and after a pause for the budget --resume continues it from what is there, with the recipe as
+    the run was launched with it: where the file has changed since, it says what changed and
+    refuses. Where the budget does not suffice, optional phases are skipped in the order of
+    budget.optional; before a critical one the run pauses with exit code 3. A gate or fence that
+    blocks and does not pass ends the run with exit code 3 too, that of the last stage among them.
 
     Examples:
 
@@ -80,11 +90,21 @@ def run(
         sentinel run tiny --until rebalanced_mix --json
 
         sentinel run tiny --resume
+
+        sentinel run stage1-qwen2.5-32b-qlora --until sft --max-hours 8
+
+        sentinel run stage1-qwen2.5-32b-qlora --scale tiny
     """
     from .summary import summarise
 
     home = find_home()
-    loaded = home.recipe(recipe)
+    if scale is not None:
+        shrunk, scaled = write_scaled(home, recipe, scale)
+        recipe = shrunk.name
+        say(f"{shrunk.scaled_from} at scale {scale}, as {recipe}; its numbers say that it runs")
+        for text in scaled.left_out:
+            say(f"left out: {text}")
+    loaded = limited(home.recipe(recipe), max_hours, max_cost)
     if until is not None and not {until, f"{until}_report"} & {*ASSETS}:
         short = [name.removesuffix("_report") for name in ASSETS if name.endswith("_report")]
         raise BadInput(
@@ -117,6 +137,8 @@ def run(
             ]
             command += ["--until", until] if until else []
             command += ["--resume"] if resume else []
+            command += ["--max-hours", str(max_hours)] if max_hours is not None else []
+            command += ["--max-cost", str(max_cost)] if max_cost is not None else []
             environment = {
                 **os.environ,
                 "SENTINEL_HOME": str(find_home().root),
@@ -146,7 +168,8 @@ def prepare_instance(home: Home) -> None:
     if named and os.path.isdir(named):
         return
     folder = Path(named).absolute() if named else home.dagster
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(home.state)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     link = folder / "dagster.yaml"
     source = home.dagster_settings
     if source.exists() and not link.exists():
@@ -198,7 +221,7 @@ def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_jso
 
     if summary["reports"]:
         err.print(summary_table(summary, live.recipe))
-    for line in verdict_lines(summary) if summary["stages"] else ():
+    for line in verdict_lines(summary) if summary["stages"] or summary["reports"] else ():
         say(line)
     if live.message:
         word = {
@@ -206,7 +229,7 @@ def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_jso
             EXIT_GATE: "refused",
             EXIT_INFRASTRUCTURE: "infrastructure",
         }.get(code, "failed")
-        err.print(f"[bold red]{word}:[/] ", end="")
+        err.print(styled((f"{word}: ", "bold red")), end="")
         err.print(live.message, markup=False, highlight=False)
         err.print(f"Log: {log}", highlight=False)
     if code == EXIT_INFRASTRUCTURE:

@@ -7,20 +7,17 @@ not do: decide the proof itself.
 
 from __future__ import annotations
 
-import getpass
 import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from ..errors import BadInput, did_you_mean
 from ..records import GateVerdict
 from ..store import Artifact, Ledger, Store, find_home, read_jsonl
-from .console import AsJson, emit, err
-from .run import prepare_instance
+from .console import AsJson, emit, err, login_name, styled
 
 SHOWN = 1_200
 """Characters of an answer that are shown."""
@@ -29,7 +26,9 @@ SHOWN = 1_200
 def sign_off(
     what: Annotated[str, typer.Argument(help="What is signed: gap_proof.")],
     recipe: Annotated[str, typer.Argument(help="The recipe.")],
-    by: Annotated[str, typer.Option(help="Your name.")] = "",
+    by: Annotated[
+        str, typer.Option(help="Your name; the login is recorded beside it, whatever you write.")
+    ] = "",
     approve: Annotated[bool, typer.Option("--approve", help="The gap is real.")] = False,
     reject: Annotated[
         bool, typer.Option("--reject", help="The gap is not real: training stays refused.")
@@ -56,7 +55,7 @@ def sign_off(
     if loaded.gap_proof is None:
         raise BadInput(
             f"{recipe} has no [gap_proof].",
-            file=home.recipes / f"{recipe}.toml",
+            file=home.recipe_file(recipe),
             fix="There is nothing to sign.",
         )
     proof = Store.reading(home, recipe).get("gap_proof")
@@ -71,10 +70,15 @@ def sign_off(
         )
     if not as_json:
         _show(proof, recipe, as_json=False)
-    signed = signature(loaded, proof, by.strip(), "pass" if approve else "fail", note.strip())
     # The name is what the person says; the login is what the machine knows.
-    run_id = f"sign-off by the login {getpass.getuser()}"
+    login = login_name()
+    signer = f"the login {login}, signing as {by.strip()},"
+    signed = signature(loaded, proof, signer, "pass" if approve else "fail", note.strip())
+    run_id = f"sign-off by the login {login}"
     Ledger(home.ledger).record(signed, recipe=recipe, run_id=run_id)
+    # Imported here: `gate list`, beside this verb, has no use for it.
+    from .run import prepare_instance
+
     prepare_instance(home)
     recorded = _tell_dagster(signed, recipe)
     if as_json:
@@ -83,6 +87,7 @@ def sign_off(
                 "gate": signed.name,
                 "verdict": signed.verdict,
                 "by": by.strip(),
+                "login": login,
                 "subject_hash": proof.hash,
                 "dagster": recorded,
             }
@@ -116,31 +121,48 @@ def _tell_dagster(signed: GateVerdict, recipe: str) -> bool:
 def _show(proof: Artifact, recipe: str, as_json: bool) -> None:
     path: Path = proof.path("conversations.jsonl")
     drawn = list(read_jsonl(path))
+    from ..review.sign_off import GATE
+
+    entry = Ledger(find_home().ledger).newest(GATE, proof.hash)
+    signature = None
+    if entry is not None:
+        signature = {
+            "verdict": entry.verdict.verdict,
+            "reason": entry.verdict.reason,
+            "signed_at": entry.recorded_at,
+            "signed_by": entry.run_id.removeprefix("sign-off by the "),
+            "old": entry.old,
+        }
     if as_json:
         emit(
-            {"proof": proof.json("proof.json"), "conversations": drawn, "subject_hash": proof.hash}
+            {
+                "proof": proof.json("proof.json"),
+                "conversations": drawn,
+                "subject_hash": proof.hash,
+                "signature": signature,
+            }
         )
         return
     err.print(proof.json("proof.json")["reason"], markup=False, highlight=False)
     for conversation in drawn:
-        err.rule(Text(conversation["id"], style="dim"))
+        err.rule(styled((conversation["id"], "dim")))
         for turn in conversation["prompt"]:
-            err.print(Text.assemble((f"{turn['role']}: ", "bold"), _plain(turn["content"])))
+            err.print(styled((f"{turn['role']}: ", "bold"), _cut(turn["content"])))
         for answer in conversation["answers"]:
             colour = {"pass": "green", "fail": "red"}.get(answer["outcome"], "yellow")
             title = f"{answer['model']} in {answer['format']}, {answer['outcome']}: "
-            err.print(Text.assemble((title, colour), _plain(answer["text"])))
+            err.print(styled((title, colour), _cut(answer["text"])))
     err.rule()
+    if entry is not None and signature is not None:
+        when = f"{entry.recorded_at[:16].replace('T', ' ')} UTC, {entry.age.days} days ago"
+        line = f"Signed: {entry.verdict.reason}; {when}, by the {signature['signed_by']}"
+        line += ": old, look again and sign anew" if entry.old else ""
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
     name = f'sentinel gate sign-off gap_proof {recipe} --approve --by "YOUR NAME"'
     err.print(
         f"All of it: {path}\nThe gap is real? {name}, else --reject.", markup=False, highlight=False
     )
 
 
-def _plain(text: str) -> str:
-    """Model output for a terminal: no control character of it reaches the screen."""
-    printable = "".join(
-        character if character == "\n" or character.isprintable() else "�"
-        for character in text[:SHOWN]
-    )
-    return printable + ("…" if len(text) > SHOWN else "")
+def _cut(text: str) -> str:
+    return text[:SHOWN] + ("…" if len(text) > SHOWN else "")

@@ -8,25 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
-from ..bench.compare import compare_reports, comparison_line, comparison_to_json
+from ..bench.compare import compare_reports, comparison_line, comparison_to_json, no_gain
 from ..bench.report import report_from_json
 from ..costs import cost_rows
 from ..errors import BadInput
-from ..rates import percent, with_interval
+from ..phases import skipped_phases
+from ..rates import percent, verdict_words, with_interval
 from ..records import GateVerdict
 from ..records.recipe import Recipe
 from ..records.stages import REPORT_STAGES
 from ..store import Artifact, Ledger, Store, skipped_reason
+from ..worker.progress import ADVICE, read_advice
+from .console import styled
 from .live import LiveRun
 
 
 def summarise(store: Store, ledger: Ledger, live: LiveRun, recipe: Recipe) -> dict[str, Any]:
     """The object that ``sentinel run --json`` prints: what this loop made, whatever run of it made
     it."""
+    names = [stage["name"] for stage in live.stages.values()]
     reports = {
         stage: report for stage in REPORT_STAGES if (report := _of_loop(store, f"{stage}_report"))
     }
+    comparisons = _comparisons(reports)
     return {
         "recipe": store.recipe,
         "run_id": store.run_id,
@@ -36,7 +42,7 @@ def summarise(store: Store, ledger: Ledger, live: LiveRun, recipe: Recipe) -> di
             for stage in live.stages.values()
         ],
         "reports": {stage: _reports(artifact) for stage, artifact in reports.items()},
-        "comparisons": _comparisons(reports),
+        "comparisons": comparisons,
         "gates": [
             _gate(verdict, recipe)
             for artifact in reports.values()
@@ -47,10 +53,57 @@ def summarise(store: Store, ledger: Ledger, live: LiveRun, recipe: Recipe) -> di
             for report in reports.values()
             if (decision := ledger.latest_decision(report.hash))
         ],
-        "costs": cost_rows(
-            _logs(store, [stage["name"] for stage in live.stages.values()]), recipe.budget
-        ),
+        "skipped": [
+            {"phase": phase, "reason": reason}
+            for phase, reason in skipped_phases(store, recipe).items()
+        ],
+        "advice": [*_advice(store, names), *no_gain(comparisons)],
+        "costs": cost_rows(_logs(store, names), recipe.budget),
+        "next": [f"sentinel next {store.recipe}"] if recipe.asks_curves(reports) else [],
+        "warnings": _warnings(store),
     }
+
+
+def _advice(store: Store, assets: list[str]) -> list[dict[str, str]]:
+    """What the workers of this loop advised, finished or not."""
+    drafts = {
+        name: store.home.runs / store.recipe / name / f".draft-{store.loop_id}" / "logs"
+        for name in assets
+    }
+    return [
+        {"asset": name, **row}
+        for name, folder in {**drafts, **_logs(store, assets)}.items()
+        for path in sorted(folder.rglob(ADVICE))
+        for row in read_advice(path)
+    ]
+
+
+def _warnings(store: Store) -> list[str]:
+    """What the loop went on without: rows that could not be read, and corrections that no mix of
+    this recipe takes."""
+
+    def count(asset: str, metric: str) -> int:
+        artifact = _of_loop(store, asset)
+        return int(artifact.manifest.metrics.get(metric, 0)) if artifact is not None else 0
+
+    warnings = []
+    for asset, what in (
+        ("task_bank", "rows of task sources"),
+        ("raw_candidates", "candidate rows"),
+        ("review_inbox", "failures"),
+    ):
+        if number := count(asset, "quarantined"):
+            warnings.append(f"{what} that {asset} could not read and quarantined: {number}")
+    if number := count("human_corrections", "unassigned"):
+        warnings.append(
+            f"approved corrections left out because they belong to no recipe: {number} "
+            f"(sentinel review assign --unassigned --recipe {store.recipe})"
+        )
+    if number := count("human_corrections", "elsewhere"):
+        warnings.append(
+            f"approved corrections left out because they belong to other recipes: {number}"
+        )
+    return warnings
 
 
 def _logs(store: Store, assets: list[str]) -> dict[str, Path]:
@@ -134,6 +187,8 @@ def verdict_lines(summary: dict[str, Any]) -> list[str]:
         f"after {decision['stage']}: {decision['action']}: {decision['reason']}"
         for decision in summary["decisions"]
     ]
+    lines += [f"not done: {row['reason']}" for row in summary["skipped"]]
+    lines += [f"to try ({row['asset']}): {row['text']}." for row in summary["advice"]]
     states: dict[str, list[str]] = {"passed": [], "warns": [], "blocks": []}
     for gate in summary["gates"]:
         if gate["verdict"] == "pass":
@@ -147,18 +202,20 @@ def verdict_lines(summary: dict[str, Any]) -> list[str]:
     money = sum(row["cost"] for row in summary["costs"])
     currency = summary["costs"][0]["currency"] if summary["costs"] else ""
     paid = f", {money:.2f} {currency}" if money else ""
+    lines += [f"warning: {warning}" for warning in summary["warnings"]]
     lines.append(f"{summary['seconds']:.0f} s in all, {spent:.0f} s of device{paid}")
-    lines.append(f"Next: sentinel ui, or sentinel gate list {summary['recipe']}")
+    steps = [*summary["next"], "sentinel ui", f"sentinel gate list {summary['recipe']}"]
+    lines.append(f"Next: {', '.join(steps[:-1])}, or {steps[-1]}")
     return lines
 
 
-def _gates(gates: list[dict[str, Any]], asset: str, suite: str) -> str:
+def _gates(gates: list[dict[str, Any]], asset: str, suite: str) -> Text:
     colours = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
     lines = []
     for gate in gates:
         if gate["subject"].endswith(f"/{asset}") and f" on {suite} " in gate["reason"]:
-            only_warns = gate["verdict"] != "pass" and gate["severity"] != "block"
+            only_warns = gate["verdict"] != "pass" and gate["severity"] == "warn"
             colour = "yellow" if only_warns else colours[gate["verdict"]]
-            warns = " (warns)" if only_warns else ""
-            lines.append(f"[{colour}]{gate['name']}: {gate['verdict']}{warns}[/]")
-    return "\n".join(lines)
+            words = verdict_words(gate["verdict"], gate["severity"])
+            lines.append((f"{gate['name']}: {words}", colour))
+    return Text("\n").join(styled(line) for line in lines)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from ..errors import BadInput, Infrastructure
+from ..ports import require_free
 from ..processes import die_with_parent
 from ..store import Home, find_home
 from .console import err
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import psutil
 
 HOST = "127.0.0.1"
+HEAD_START_S = 5.0
+"""How long the others wait at most for the first child to listen: all at once on few processors,
+they keep a person waiting for the landing page too."""
 PATIENCE_S = 30.0
 """How long a child may take to stop when it is asked; then it is killed."""
 
@@ -56,6 +60,13 @@ def ui(
     chat_port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of chat and its API.")
     ] = 8081,
+    experimental: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RECIPE/STAGE",
+            help="A checkpoint that chat opens without a passed format probe, under a label; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Start Dagster (web server and daemon), the review pages, chat and a landing page on this
     machine's loopback address.
@@ -67,11 +78,22 @@ def ui(
         sentinel ui
     """
     home = find_home()
-    children = _children(home, port, front_port, review_port, chat_port)
+    labelled: list[str] = []
+    if experimental:
+        from ..chat.models import full_name
+
+        labelled = [full_name(home, name) for name in experimental]
+    children = _children(home, port, front_port, review_port, chat_port, labelled)
     _check_ports(children)
     prepare_instance(home)
     front = children[0].address
-    environment = {**os.environ, "SENTINEL_HOME": str(home.root), "SENTINEL_FRONT": front}
+    environment = {
+        **os.environ,
+        "SENTINEL_HOME": str(home.root),
+        "SENTINEL_FRONT": front,
+        # That `dagster dev` is superseded by a command of another package concerns nobody here.
+        "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
+    }
     for child in children:
         err.print(f"{child.name + ':':9} {child.address}", highlight=False)
     err.print("Ctrl-C stops all of them.", highlight=False)
@@ -79,13 +101,20 @@ def ui(
 
 
 def _children(
-    home: Home, port: int, front_port: int, review_port: int, chat_port: int
+    home: Home,
+    port: int,
+    front_port: int,
+    review_port: int,
+    chat_port: int,
+    labelled: Sequence[str] = (),
 ) -> list[Child]:
     def web(module: str, module_port: int, *more: str) -> list[str]:
         return [sys.executable, "-m", module, f"--port={module_port}", *more]
 
     dagster = [
-        str(Path(sys.executable).with_name("dagster")),
+        sys.executable,
+        "-m",
+        "sentinel_pipeline.defs.dev_server",
         "dev",
         "--workspace",
         str(home.workspace),
@@ -93,7 +122,15 @@ def _children(
     others = [
         Child("Dagster", port, [*dagster, "--host", HOST, "--port", str(port)], signal.SIGINT),
         Child("Review", review_port, web("sentinel_pipeline.web", review_port)),
-        Child("Chat", chat_port, web("sentinel_pipeline.web.chat", chat_port)),
+        Child(
+            "Chat",
+            chat_port,
+            web(
+                "sentinel_pipeline.web.chat",
+                chat_port,
+                *(f"--labelled={name}" for name in labelled),
+            ),
+        ),
     ]
     links = [f"--{child.name.lower()}={child.address}" for child in others]
     return [
@@ -113,15 +150,7 @@ def _check_ports(children: list[Child]) -> None:
             raise BadInput(
                 f"port {child.port} is named twice.", field=_option(child), fix="Name another."
             )
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, child.port))
-            except OSError:
-                fix = "Stop what uses it or name another."
-                raise BadInput(
-                    f"port {child.port} is taken.", field=_option(child), fix=fix
-                ) from None
+        require_free(HOST, child.port, option=_option(child))
 
 
 def _option(child: Child) -> str:
@@ -146,6 +175,8 @@ def _serve(children: list[Child], folder: Path, environment: dict[str, str]) -> 
                 child.command, cwd=folder, env=environment, preexec_fn=_ending_by(child.stop_by)
             )
             running.append((child, process))
+            if child is children[0]:
+                _wait_until_it_listens(child, process, signals)
         while not signals:
             time.sleep(0.2)
             for child, process in running:
@@ -156,6 +187,16 @@ def _serve(children: list[Child], folder: Path, environment: dict[str, str]) -> 
     finally:
         _stop(running)
     return 0
+
+
+def _wait_until_it_listens(
+    child: Child, process: subprocess.Popen[bytes], signals: Sequence[int]
+) -> None:
+    deadline = time.monotonic() + HEAD_START_S
+    while not signals and process.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection((HOST, child.port), timeout=0.2):
+            return
+        time.sleep(0.05)
 
 
 def _ending_by(sig: signal.Signals) -> Callable[[], None]:

@@ -112,6 +112,28 @@ def _has_word(text: str, word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.I) is not None
 
 
+def _begins(text: str, arguments: Arguments) -> bool:
+    return text.startswith(arguments["text"])
+
+
+def _lines_hold(text: str, arguments: Arguments) -> bool:
+    """Each line that is not empty holds the words of its own, which stand in ``lines`` in order,
+    with spaces between them; numbers of lists at its beginning are not among them."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return len(lines) == len(arguments["lines"]) and all(
+        _has_word(re.sub(r"^\s*\d+[.)]\s", "", line), word)
+        for line, words in zip(lines, arguments["lines"], strict=True)
+        for word in words.split()
+    )
+
+
+def _rows(text: str, arguments: Arguments) -> bool:
+    """The rows of a Markdown table below its head, cell by cell, in order."""
+    lines = [line.strip().strip("|") for line in text.splitlines() if line.strip()][2:]
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return cells == [[cell.strip() for cell in row.split("|")] for row in arguments["rows"]]
+
+
 def _first_line(text: str, arguments: Arguments) -> bool:
     return bool(text.splitlines()[0].strip() == arguments["line"])
 
@@ -152,6 +174,9 @@ KINDS: dict[str, Kind] = {
     "form:one_line": Kind(_one_line, {}),
     "fact:holds": Kind(_holds, {"words": list}),
     "fact:avoids": Kind(_avoids, {"words": list}),
+    "fact:begins": Kind(_begins, {"text": str}),
+    "fact:lines": Kind(_lines_hold, {"lines": list}),
+    "fact:rows": Kind(_rows, {"rows": list}),
     "fact:first_line": Kind(_first_line, {"line": str}),
     "hygiene:no_secret": Kind(lambda text, arguments: no_secret(text).value is not False, {}),
     "hygiene:no_repetition": Kind(

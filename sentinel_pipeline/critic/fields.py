@@ -1,7 +1,9 @@
 """Judging a flat JSON object field by field against a reference: the extraction task's one scorer.
 
 Credit comes from values that are right and tell something, never from keys that are there: an
-object of nulls, zeros or empty texts earns nothing, and a value where the reference has none costs.
+object of nulls, zeros or empty texts earns nothing, and a value where the reference has another or
+none costs, 0 for null and null for false included. A key that is repeated says two things, and an
+object hidden in a long text is not the answer that was asked for: neither earns anything.
 What this module does not do: read JSON (``extract`` does), or weigh one field above another.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -18,15 +21,26 @@ from .graded import Graded
 from .json_reader import MENDED, Extracted
 from .numbers import read_number
 
+MAX_AROUND = 60
+"""Words that may stand around the object: an introduction and a remark, not an essay."""
 SCHEMA_SHARE = 0.5
 """What right values are worth in an object that breaks its schema (a label that does not exist, a
 field too many)."""
 
 
-def judge_fields(found: Extracted, verifier: FieldsAnswer) -> Graded:
-    """Grade what was extracted: ``parsed``, ``strict`` JSON, ``schema``, ``values`` right."""
+_WORD = re.compile(r"[^\W_]+")
+
+
+def judge_fields(found: Extracted, verifier: FieldsAnswer, answer: str = "") -> Graded:
+    """Grade what was extracted from ``answer``: ``parsed``, ``strict`` JSON, ``schema``, ``values``
+    right."""
     nothing = {"parsed": 0.0, "strict": 0.0, "schema": 0.0, "values": 0.0}
     problem = found.error or ("several_values" if "several_values" in found.leniencies else None)
+    if problem is None and "duplicate_key" in found.leniencies:
+        problem = "duplicate_key: the object repeats a key"
+    around = len(_WORD.findall(answer)) - len(_WORD.findall(str(found.value)))
+    if problem is None and around > MAX_AROUND:
+        problem = f"wrapped: about {around} words around the object, at most {MAX_AROUND} may be"
     if problem is None and not isinstance(found.value, dict):
         problem = f"json_schema: expected an object, got {type(found.value).__name__}"
     if problem is not None:
@@ -62,14 +76,15 @@ def _as_number(value: Any, expected: Any) -> Any:
 
 
 def _values(value: dict[str, Any], expected: dict[str, Any]) -> tuple[float, str | None]:
-    """The share of telling fields that are right, and the first field that is wrong."""
+    """The share of telling fields that are right, each other field that is wrong counted with them,
+    and the first field that is wrong."""
     wrong = [
         key for key in expected if key not in value or not same_field(value[key], expected[key])
     ]
     telling = [key for key in expected if expected[key]]
-    invented = [key for key in wrong if not expected[key] and value.get(key)]
     right = sum(key not in wrong for key in telling)
-    share = right / (len(telling) + len(invented)) if telling else float(not wrong)
+    others_wrong = sum(key not in telling for key in wrong)
+    share = right / (len(telling) + others_wrong) if telling else float(not wrong)
     if not wrong:
         return share, None
     name = wrong[0]

@@ -29,7 +29,7 @@ from ..records import (
 )
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
-from ..sandbox import RESOURCE_CODES
+from ..sandbox import RESOURCE_CODES, Grader, RayGrader
 from ..store.label_cache import LabelCache
 from . import diffs, formats, syntax
 from .entrypoint import Wanted, defined_in, entrypoint_match, script_match, wanted_entry
@@ -77,9 +77,10 @@ def label(
     spec: CriticSpec = DEFAULTS,
     workers: int | None = None,
     cache: LabelCache | None = None,
+    grader: Grader | RayGrader | None = None,
 ) -> Iterator[CriticLabels]:
     """Label ``candidates`` in order, streaming; programs run in the sandbox under ``spec``'s
-    limits.
+    limits, or in a ``grader`` that is open already.
 
     With a ``cache`` only rows are labelled whose content, version or limits it does not know, and
     what is new is kept there batch by batch: a killed run goes on from its last batch. A row that
@@ -92,18 +93,19 @@ def label(
     if cache is None:
         pairs = (prepare(candidate, spec.stop_token) for candidate in candidates)
         yield from (
-            _labels(static, score) for static, score in run_plans(pairs, spec=spec, workers=workers)
+            label_of_reading(static, score)
+            for static, score in run_plans(pairs, spec=spec, workers=workers, grader=grader)
         )
         return
     fresh: dict[bytes, CriticLabels] = {}
     kept_at = time.monotonic()
     for (key, cached), score in run_plans(
-        _looked_up(candidates, spec, cache), spec=spec, workers=workers
+        _looked_up(candidates, spec, cache), spec=spec, workers=workers, grader=grader
     ):
         if isinstance(cached, CriticLabels):
             yield cached
             continue
-        labels = _labels(cached, score)
+        labels = label_of_reading(cached, score)
         if RESOURCE_CODES.isdisjoint(getattr(labels, name).code for name in LABELS):
             fresh[key] = labels
         if len(fresh) >= BATCH or (fresh and time.monotonic() - kept_at > KEEP_SECONDS):
@@ -146,7 +148,8 @@ def content_key(candidate: Candidate, settings: str) -> bytes:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode("ascii")).digest()[:16]
 
 
-def _labels(static: _Static, score: Score | None) -> CriticLabels:
+def label_of_reading(static: _Static, score: Score | None) -> CriticLabels:
+    """All labels of a candidate that ``prepare`` has read; ``score`` is what its verifier says."""
     tests = tests_pass(score)
     six = (
         static.syntax_pass,
@@ -160,6 +163,7 @@ def _labels(static: _Static, score: Score | None) -> CriticLabels:
 
 
 def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
+    """What is known of a candidate before anything runs, and what has to run."""
     if candidate.verifier is not None and not scorer_of(candidate.verifier).examined:
         # A judge's matter: form and hygiene are looked at here.
         candidate = replace(candidate, verifier=None)

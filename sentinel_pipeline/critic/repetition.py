@@ -72,6 +72,8 @@ MAX_DATA = 1000
 """Equal lines of a table, of cells or of numbers that may follow each other."""
 MAX_LAST_DATA = 128
 """How many of them may end a text: a loop goes on until it is cut off."""
+MAX_FENCES = 12
+"""Lines of fences with nothing between them, from which they are a loop."""
 MAX_CELL = 24
 """Characters of a table's cell; a longer one is a sentence."""
 COUNTED = 20
@@ -87,6 +89,7 @@ _TERMINAL_CODE = re.compile(
     r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[()][A-Z0-9])"
 )
 """What a terminal obeys instead of showing: colours, cursor, titles, links."""
+_FENCE = re.compile(r"`{3,}\w*|~{3,}\w*")
 _FENCED = re.compile(r"^(```|~~~).*?(?:^\1|\Z)", re.M | re.S)
 _MARKUP = re.compile(r"<[^<>\n]{0,200}>|&#?\w{1,10};|\\(?:hline|midrule|\\)")
 _CELL = re.compile(r"<(?:td|th|option|col)\b[^<>]{0,80}>([^<>\n]*)</(?:td|th|option|col)>")
@@ -176,7 +179,11 @@ def _line_loop(lines: list[str], text: str, *, code: bool) -> str | None:
         unit = lines[run.start : run.start + run.period]
         if _nests(unit, text):
             continue
-        if all(map(_is_data, unit)):
+        if all(map(_FENCE.fullmatch, unit)):
+            # Some empty blocks may follow each other; a model that cannot stop writes fences.
+            if run.repeats < MAX_FENCES:
+                continue
+        elif all(map(_is_data, unit)):
             # A table or matrix comes to an end; what goes on to the end of the text was cut off.
             most = MAX_LAST_DATA if run.end >= len(lines) - 1 else MAX_DATA
             broken = run.repeats >= 16 and _depth("".join(unit))

@@ -153,7 +153,7 @@ def run_plans(
             programs = _programs(chain([head], islice(source, SEGMENT - 1)), waiting)
             first = next(programs, None)
             if first is not None:
-                grader = grader or _open(spec, workers)
+                grader = grader or grader_for(spec, workers)
                 for result in grader.grade(chain([first], programs)):
                     yield from _ready(waiting)
                     beside, planned = waiting.popleft()
@@ -164,7 +164,8 @@ def run_plans(
             grader.close()
 
 
-def _open(spec: CriticSpec, workers: int | None) -> Grader | RayGrader:
+def grader_for(spec: CriticSpec, workers: int | None) -> Grader | RayGrader:
+    """A grader under a recipe's limits, of this machine or of the cluster that it names."""
     limits = replace(Limits(), cpu_seconds=spec.cpu_seconds, memory_mib=spec.memory_mib)
     least = Level(spec.require_isolation)
     if spec.engine == "ray":

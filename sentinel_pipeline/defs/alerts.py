@@ -10,7 +10,6 @@ import datetime as dt
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
@@ -25,8 +24,8 @@ from ..alerts.notice import (
     about_staleness,
 )
 from ..alerts.rules import AlertRules, load_rules
+from ..audit.staleness import why_stale
 from ..errors import SentinelError
-from ..gates.keys import report_key
 from ..records.alert import Alert
 from ..store import Home, Ledger, Outbox, Store, find_home
 from .checks import REPORT_GATES, gates_of
@@ -119,12 +118,12 @@ def _ledger(home: Home, rules: AlertRules, recipe: str) -> Iterator[Alert]:
         if alert:
             yield alert
     version = current_scorer_version()
-    alert = about_staleness(rules, recipe, sorted(_stale(home, ledger, recipe, version)), version)
+    alert = about_staleness(rules, recipe, sorted(_stale(home, ledger, recipe)), version)
     if alert:
         yield alert
 
 
-def _stale(home: Home, ledger: Ledger, name: str, version: str) -> Iterator[str]:
+def _stale(home: Home, ledger: Ledger, name: str) -> Iterator[str]:
     """Gates of the recipe's current reports whose verdict was decided by another scorer or
     policy."""
     try:
@@ -138,8 +137,7 @@ def _stale(home: Home, ledger: Ledger, name: str, version: str) -> Iterator[str]
             verdict = ledger.latest(gate, report.hash) if report else None
             if report is None or verdict is None:
                 continue
-            # A loop that is under way has rebuilt the report compared with and not yet this one: no
-            # reason for an alert.
-            key = replace(report_key(store, recipe, gate, report, version), against_hash=None)
-            if verdict.stale(key):
+            # The same answer as sentinel gate list. Which report it was compared with is not asked:
+            # a loop that is under way has rebuilt that one and not yet this.
+            if why_stale(home, verdict, recipe):
                 yield gate

@@ -1,6 +1,7 @@
 """Groups ``tasks`` and ``baseline``: the task bank, the base model, and what the base model can do
 before any training."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 HELDOUT = "heldout.parquet"
 """The bank's held-out tasks while it is made; its suites are what is kept."""
+REWARD_PROMPTS = "reward.parquet"
+"""The prompts of the check ``eval_reward``, which nothing else asks; empty without GRPO."""
 
 
 @recipe_asset(
@@ -33,19 +36,24 @@ def task_bank(stage: Stage) -> None:
     corrections are training rows."""
     from ..audit.suites import load_audited
     from ..tasks.suites import first_items
-    from ..tasks.task_bank import build, fresh_heldout
+    from ..tasks.task_bank import build, fresh_heldout, reward_counts, reward_prompts
 
     spec = stage.recipe.tasks
     bench = stage.recipe.bench
     require_tasks(stage)
     corrections = stage.parent("human_corrections")
-    bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window)
+    bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window, spec.levels)
     hashes = {suite: suite_file_hash(stage.home, stage.recipe, suite) for suite in bench.suites}
     drawn = {"heldout": bank.heldout}
     if spec.fresh_seed is not None:
-        drawn["fresh"] = fresh_heldout(spec.fresh_seed, spec.heldout, bank)
+        drawn["fresh"] = fresh_heldout(spec.fresh_seed, spec.heldout, bank, spec.levels)
+    reward: tuple[Task, ...] = ()
+    if stage.recipe.grpo is not None:
+        counts = reward_counts(spec, stage.recipe.grpo.reward_items)
+        asked = [task for side in (*bank, drawn.get("fresh", ())) for task in side]
+        reward = reward_prompts(stage.recipe.seed, counts, asked, spec.levels)
     with stage.making(corrections) as out:
-        own = add_sources(stage, out, bank)
+        own = add_sources(stage, out, bank, reward)
         heldout = out.folder / HELDOUT
         retired = {}
         for suite in bench.suites:
@@ -83,17 +91,20 @@ def require_tasks(stage: Stage) -> None:
 
     selection = stage.context.run.asset_selection
     assets = {key.to_user_string() for key in selection} if selection is not None else None
-    file = stage.home.recipes / f"{stage.recipe.name}.toml"
+    file = stage.home.recipe_file(stage.recipe.name)
     require_usable(stage.recipe, stage.home.root, file, assets)
 
 
-def add_sources(stage: Stage, out: Draft, bank: "TaskBank") -> "Report | None":
-    """Write the bank's tables: the generated tasks, then those of the recipe's sources.
+def add_sources(
+    stage: Stage, out: Draft, bank: "TaskBank", reward: Sequence[Task] = ()
+) -> "Report | None":
+    """Write the bank's tables: the generated tasks, then those of the recipe's sources; ``reward``
+    are the generated prompts of the check ``eval_reward``.
 
     Rows without a verifier and answers that stood beside a reference are ``answers.parquet``, what
     only a judge can rank is ``judged.parquet``. Returns the sources' report; None without any.
     """
-    from ..task_sources.divide import divide
+    from ..task_sources.divide import divide, sources_of
     from ..task_sources.tables import as_answers, as_judged
 
     recipe = stage.recipe
@@ -102,18 +113,20 @@ def add_sources(stage: Stage, out: Draft, bank: "TaskBank") -> "Report | None":
         out.writer("train.parquet", "tasks") as train,
         out.writer("window.parquet", "tasks") as window,
         out.writer(HELDOUT, "tasks") as heldout,
+        out.writer(REWARD_PROMPTS, "tasks") as rewarded,
         out.writer("judged.parquet", "tasks") as judged,
         out.writer("answers.parquet", "candidates") as answers,
         out.writer("quarantine.parquet", "quarantine") as bad,
     ):
-        tables = {"train": train, "window": window, "heldout": heldout}
-        for side, generated in zip(tables, (bank.train, bank.window, bank.heldout), strict=True):
+        tables = {"train": train, "window": window, "heldout": heldout, "reward": rewarded}
+        sides = (bank.train, bank.window, bank.heldout, reward)
+        for side, generated in zip(tables, sides, strict=True):
             for task in generated:
                 tables[side].append(task.to_row())
         report = None
         if recipe.tasks.source:
             division = divide(
-                recipe.tasks.source,
+                sources_of(recipe),
                 recipe.seed,
                 root=stage.home.root,
                 scratch=Path(scratch),
@@ -133,6 +146,8 @@ def add_sources(stage: Stage, out: Draft, bank: "TaskBank") -> "Report | None":
             report = division.report
             out.json("sources.json", report.to_json())
         out.metrics |= {"train": train.rows, "window": window.rows}
+        if recipe.grpo is not None:
+            out.metrics["reward"] = rewarded.rows
         if report is not None:
             out.metrics |= {"answers": answers.rows, "quarantined": bad.rows}
     return report
@@ -153,7 +168,9 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
     for name, questions in tasks.items():
         out.table(f"start/{name}.parquet", (task.to_row() for task in questions), "tasks")
     models = [
-        resolve_model(ModelSpec(source=candidate.source, revision=candidate.revision))
+        resolve_model(
+            ModelSpec(source=candidate.source, revision=candidate.revision), stage.home.converted
+        )
         for candidate in spec.candidates
     ]
     prompt_format = probe_format([Path(model["folder"]) for model in models])
@@ -169,7 +186,7 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
         ]
         write_samples(out, f"start/{at}", scored)
         probed.append(Probed(candidate.name, model, scored))
-    start = choose(probed)
+    start = choose(probed, spec.min_probe)
     out.json(
         "start.json", {**start.to_json(), "probe": list(tasks), "prompt_format": prompt_format}
     )
@@ -197,7 +214,10 @@ def base_checkpoint(stage: Stage) -> None:
         elif stage.recipe.model.source == "probed":
             out.json("model.json", probe_start(stage, out))
         else:
-            out.json("model.json", resolve_model(stage.recipe.model))
+            resolved = resolve_model(
+                stage.recipe.model, stage.home.converted, stage.context.log.info
+            )
+            out.json("model.json", resolved)
 
 
 base_report = report_asset(

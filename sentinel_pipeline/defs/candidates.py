@@ -1,16 +1,21 @@
 """Group ``candidates``: raw material from every source that the recipe names."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import GateRefused
 from ..gates.statistics import wilson
+from ..markdown import table
 from ..rates import percent
-from ..records import Quarantined, Task
+from ..records import JudgedAnswer, Quarantined, Task
 from ..records.data_spec import SelfGenerated
-from ..store import Artifact, Draft, read_parquet
+from ..store import Artifact, Draft, read_parquet, write_jsonl
 from .report_assets import model_folder
 from .stage import Stage, recipe_asset
+
+if TYPE_CHECKING:
+    from ..generation.self_instruct import Attempt
 
 
 @recipe_asset(
@@ -32,6 +37,8 @@ def self_generated(stage: Stage) -> None:
             out.json("sentinels.json", require_a_base_model(stage, out, base, spec))
             write_rows(stage, out, model_folder(base), spec)
         attempts = read_attempts(out.folder / "logs" / "rounds.jsonl")
+        if spec is not None and spec.kind == "conversations":
+            attempts = judged_conversations(stage, out, attempts)
         report = summary(attempts, spec or SelfGenerated(rows=0))
         accepted = [attempt for attempt in attempts if attempt.reason == "accepted"][
             : report["rows"]
@@ -47,10 +54,50 @@ def self_generated(stage: Stage) -> None:
         out.metrics |= {name: report[name] for name in ("rows", "attempts", "shortfall")}
     stage.show(
         "rows",
-        "\n".join(
-            ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]
-        ),
+        table(("", ""), report.items()),
     )
+
+
+def judged_conversations(stage: Stage, out: Draft, attempts: "list[Attempt]") -> "list[Attempt]":
+    """The attempts with what the recipe's judge says of those that the critic accepted: only what
+    it passes stays accepted. Without a judge in the recipe the critic's word stands; a judge
+    without a licence, or that does not answer, passes nothing."""
+    from ..llm_judge.verdicts import add_verdicts, read_verdicts
+
+    accepted = {
+        attempt.to_candidate().id: attempt for attempt in attempts if attempt.reason == "accepted"
+    }
+    if stage.recipe.judge.model is None or not accepted:
+        return attempts
+    answers = out.folder / "logs" / "conversations.jsonl"
+    write_jsonl(
+        answers,
+        [{"id": name, "completion": attempt.response} for name, attempt in accepted.items()],
+    )
+    tasks = [
+        Task(
+            id=name,
+            suite="train",
+            category="general_chat",
+            family=attempt.category,
+            messages=attempt.messages,
+            verifier=JudgedAnswer(),
+            reference="",
+        )
+        for name, attempt in accepted.items()
+    ]
+    add_verdicts(stage.home, stage.ledger, stage.recipe.judge, tasks, answers)
+    verdicts = read_verdicts(answers)
+
+    def judged(attempt: "Attempt") -> "Attempt":
+        verdict = verdicts.get(attempt.to_candidate().id) if attempt.reason == "accepted" else None
+        if attempt.reason != "accepted" or (verdict and verdict["outcome"] == "pass"):
+            return attempt
+        why = verdict["reason"] if verdict else "the judge gave no verdict"
+        kind = "rejected" if verdict and verdict["outcome"] == "fail" else "unjudged"
+        return replace(attempt, reason=f"{kind}: {why}")
+
+    return [judged(attempt) for attempt in attempts]
 
 
 def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> None:
@@ -62,7 +109,9 @@ def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> No
     logs = out.folder / "logs"
     job = SelfInstructJob(
         logs=logs, model=model, spec=spec, shares=recipe.mix.shares, critic=recipe.critic, seed=recipe.seed,
-        batch_size=recipe.bench.batch_size, engine=recipe.bench.engine, device_lock=stage.home.device_lock,
+        batch_size=recipe.bench.batch_size, engine=recipe.bench.engine, vllm=recipe.vllm,
+        server=recipe.server, load_in_4bit=recipe.bench.load_in_4bit, device_lock=stage.home.device_lock,
+        trust_remote_code=recipe.model.trust_remote_code,
     )  # fmt: skip
     stage.work(write_job(job))
     out.text("guards.json", (logs / "guards.json").read_text(encoding="utf-8"))
@@ -120,6 +169,7 @@ def require_a_base_model(
 def raw_candidates(stage: Stage) -> None:
     """References, corrupted variants, files, hub data, rows of task sources, the base model's rows,
     corrections; unreadable ones are quarantined."""
+    from ..candidates.file_blocks import ReadPart
     from ..candidates.raw import raw_candidates as read
 
     bank, human, self_made = (
@@ -134,7 +184,11 @@ def raw_candidates(stage: Stage) -> None:
         out.writer("quarantine.parquet", "quarantine") as bad,
     ):
         for row in read(tasks, stage.recipe.candidates, stage.recipe.seed, root=stage.home.root):
-            if isinstance(row, Quarantined):
+            if isinstance(row, ReadPart):
+                good.extend(row.candidates)
+                for refused in row.quarantined:
+                    bad.append(asdict(refused))
+            elif isinstance(row, Quarantined):
                 bad.append(asdict(row))
             else:
                 good.append(row.to_row())

@@ -34,7 +34,8 @@ def reward_audit(stage: Stage) -> None:
     bank = stage.parent("task_bank")
     folder = stage.home.canaries
     grpo = stage.recipe.grpo
-    own = own_reward_exams(grpo.reward if grpo is not None else (), stage.home.root)
+    rewards = grpo.reward if grpo is not None else ()
+    own = own_reward_exams(rewards, stage.home.root, grpo.rewards if grpo is not None else None)
     material = Material(suite_tasks(bank), read_canaries(folder), stage.recipe.critic)
     audits = audit(material, exams=(*EXAMS, own))
     with stage.making(bank) as out:
@@ -61,18 +62,27 @@ def reward_audit(stage: Stage) -> None:
 )
 def critic_labels(stage: Stage) -> None:
     """The seven labels of every candidate, each with its reason; code runs in the sandbox only."""
+    from ..critic.label_blocks import label_table
     from ..critic.labels import label
     from ..sandbox import isolation
     from ..store.label_cache import LabelCache
 
     raw = stage.parent("raw_candidates")
     spec = stage.recipe.critic
-    candidates = (Candidate.from_row(row) for row in read_parquet(raw.path("candidates.parquet")))
-    with stage.making(raw) as out, LabelCache(stage.home.label_cache) as cache:
-        labels = label(candidates, spec=spec, cache=cache)
-        out.metrics["candidates"] = out.table(
-            "labels.parquet", (label.to_row() for label in labels), "labels"
-        )
+    source = raw.path("candidates.parquet")
+    with (
+        stage.making(raw) as out,
+        LabelCache(stage.home.label_cache) as cache,
+        out.writer("labels.parquet", "labels") as labels_table,
+    ):
+        if spec.engine == "ray":
+            for part in label_table(source, spec=spec, cache=cache):
+                labels_table.extend(part)
+        else:
+            candidates = (Candidate.from_row(row) for row in read_parquet(source))
+            for labels in label(candidates, spec=spec, cache=cache):
+                labels_table.append(labels.to_row())
+        out.metrics["candidates"] = labels_table.rows
         out.metrics |= {"known": cache.known, "labelled": cache.unknown}
         out.json("logs/isolation.json", isolation().to_json())
     table = stage.store.get("critic_labels").path("labels.parquet")

@@ -7,6 +7,7 @@ the clock changes neither. What this module does not do: look at runs of other m
 launched those watches them.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -14,7 +15,11 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from dagster._core.storage.tags import GRPC_INFO_TAG  # no public name says where a run was started
 
+from ..worker.device import physical_gpus
+
 PID_TAG = "sentinel/pid"
+DEVICE_POOL = "device"
+"""Pool of every asset that computes on a device."""
 UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
 CAUSES = "killed, out of memory or of disk space, or the machine stopped"
 """What ends a process that can write no reason."""
@@ -40,8 +45,22 @@ def process_mark(pid: int) -> str | None:
 
 
 def is_alive(mark: str) -> bool:
-    """Whether ``PID:START`` still names the process that it named when it was written."""
-    return mark == process_mark(int(mark.partition(":")[0]))
+    """Whether ``PID:START`` still names the process that it named when it was written.
+
+    A process that ``/proc`` hides from this one (a service whose unit says ``ProtectProc``) has no
+    start to compare: it counts as alive while there is one of its number.
+    """
+    pid = int(mark.partition(":")[0])
+    now = process_mark(pid)
+    if now is not None:
+        return mark == now
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def end_dead_runs(instance: dg.DagsterInstance, recipe: str) -> None:
@@ -71,6 +90,20 @@ def free_slots(instance: dg.DagsterInstance) -> None:
             run = instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             storage.free_concurrency_slots_for_run(run_id)
+
+
+def size_pool(instance: dg.DagsterInstance) -> None:
+    """Let as many steps into the device's pool as this machine has GPUs: each takes a device of its
+    own (``worker.device.hold_devices``). With one, or none, the instance's own limit of one holds.
+    """
+    storage = instance.event_log_storage
+    count = physical_gpus()
+    if count <= 1 or not storage.supports_global_concurrency_limits:
+        return
+    # A limit that somebody set is theirs.
+    chosen = {pool.name for pool in storage.get_pool_limits() if not pool.from_default}
+    if DEVICE_POOL not in chosen:
+        storage.set_concurrency_slots(DEVICE_POOL, count)
 
 
 def _is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

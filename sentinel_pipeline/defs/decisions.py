@@ -15,8 +15,8 @@ from ..gates.measured import measure_gain, report_rates
 from ..rates import with_interval
 from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
 from ..records.stages import BASE, REPORT_STAGES, report_of
-from ..store import Artifact
-from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view
+from ..store import Artifact, skipped_reason
+from .stage import CheckOutcome, View, recipe_check, skipped_check
 
 
 def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str, Measured]:
@@ -24,11 +24,21 @@ def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str,
     the stage before."""
     evidence = report_rates(report_from_json(report.json(f"{point.suite}/report.json")))
     if point.stage != BASE:
-        before = view.recipe.before(point.stage)
+        before = _measured_before(view, point.stage)
         pair = {before: view.store.get(report_of(before)), point.stage: report}
         ((gain, _),) = compare_reports(pair, [point.suite])
         evidence["gain"] = measure_gain(gain)
     return evidence
+
+
+def _measured_before(view: View, stage: str) -> str:
+    """The nearest stage before ``stage`` whose report was made; the base model's always was."""
+    names = view.recipe.reported
+    for name in reversed(names[: names.index(stage)]):
+        artifact = view.store.find(report_of(name))
+        if artifact is not None and not skipped_reason(artifact):
+            return name
+    return BASE
 
 
 def decide_next(view: View, stage: str) -> Decision | None:
@@ -49,25 +59,18 @@ def decide_next(view: View, stage: str) -> Decision | None:
 def next_step_check(stage: str) -> dg.AssetChecksDefinition:
     """The check of one report; trainers ask the ledger for what it decided, a comparison or a
     review goes on either way."""
+    report = report_of(stage)
 
-    @dg.asset_check(
-        name=NEXT_STEP,
-        asset=report_of(stage),
-        description="What the recipe's decision tree says comes next.",
-        blocking=stage == BASE,
-        partitions_def=RECIPES,
-        op_tags=FIRST,
-    )
-    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        with as_dagster_failure():
-            decision = decide_next(
-                open_view(context.run, context.op_execution_context.partition_key), stage
-            )
+    def check(view: View) -> CheckOutcome:
+        artifact = view.store.find(report)
+        if artifact is not None and (reason := skipped_reason(artifact)):
+            return skipped_check(report, NEXT_STEP, reason)
+        decision = decide_next(view, stage)
         if decision is None:
-            return dg.AssetCheckResult(
-                passed=True, description="continue: the recipe has no decision point here"
-            )
+            return skipped_check(report, NEXT_STEP, "the recipe has no decision point here")
         return dg.AssetCheckResult(
+            asset_key=report,
+            check_name=NEXT_STEP,
             passed=decision.action in GOING_ON,
             description=f"{decision.action}: {decision.reason}",
             metadata={
@@ -80,7 +83,10 @@ def next_step_check(stage: str) -> dg.AssetChecksDefinition:
             },
         )
 
-    return check
+    description = "Does the recipe's decision tree go on after this report?"
+    return recipe_check(report, name=NEXT_STEP, description=description, blocking=stage == BASE)(
+        check
+    )
 
 
 DECISIONS = [next_step_check(stage) for stage in REPORT_STAGES]

@@ -22,7 +22,7 @@ from ..alerts.rules import load_rules
 from ..costs import run_cost
 from ..records.alert import Alert
 from ..records.training_spec import Budget
-from ..secrets import mask
+from ..secrets import mask_error
 from ..store import Home, Outbox, Store, atomic_write, find_home, write_json
 from ..store.verify import damage_by_part, database_damage, finished
 from .dead_runs import end_dead_runs
@@ -115,9 +115,9 @@ def _look(instance: dg.DagsterInstance, home: Home, watch: Watch) -> tuple[Watch
         return watch, f"hashing what {night} made: {watch.place} files so far"
     digest = _digest(instance, home, dt.date.fromisoformat(night), mine, watch)
     _tell(home, digest)  # first: once the page stands, nobody comes back to tell
-    write_json(path.with_suffix(".json"), mask(digest.to_json()))
-    with atomic_write(path) as stream:
-        stream.write(mask(digest_markdown(digest)))
+    write_json(path.with_suffix(".json"), mask_error(digest.to_json()), private=True)
+    with atomic_write(path, private=True) as stream:
+        stream.write(mask_error(digest_markdown(digest)))
     return watch, f"wrote {path.name}"
 
 

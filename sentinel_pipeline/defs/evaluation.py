@@ -4,7 +4,9 @@ before."""
 from ..bench.compare import (
     SuiteComparison,
     compare_suites,
+    comparison_line,
     comparison_to_json,
+    no_gain,
     refuse_unlike,
     stage_pairs,
 )
@@ -17,7 +19,9 @@ from ..bench.compare_text import (
 from ..bench.report import report_from_json
 from ..bench.rescore import cutting_scorer
 from ..bench.samples import read_samples
+from ..phases import skipped_suites
 from ..records.stages import REPORT_STAGES, TRAINING_STAGES, report_of
+from ..store import skipped_reason
 from .report_assets import report_asset
 from .stage import Stage, recipe_asset
 
@@ -37,9 +41,18 @@ REPORTS = [
 def comparison(stage: Stage) -> None:
     """Each checkpoint against the one before and the last against the first, on the same items:
     paired differences with intervals, what may explain them, and every flip side by side."""
-    reports = {name: stage.parent(report_of(name)) for name in stage.recipe.reported}
+    made = {name: stage.parent(report_of(name)) for name in stage.recipe.reported}
+    # What the budget did not suffice for is not compared.
+    reports = {name: report for name, report in made.items() if not skipped_reason(report)}
+    if len(reports) < 2:
+        stage.skip("there is one report alone: nothing to compare it with", *made.values())
+        return
     bank = stage.parent("task_bank")
-    suites = stage.recipe.bench.suites
+    suites = [
+        suite
+        for suite in stage.recipe.bench.suites
+        if not any(suite in skipped_suites(stage.store, report_of(name)) for name in reports)
+    ]
     samples = {
         name: {suite: read_samples(report, suite) for suite in suites}
         for name, report in reports.items()
@@ -94,7 +107,12 @@ def comparison(stage: Stage) -> None:
         out.metrics |= {
             f"p_{comparison.summary.suite}": comparison.summary.p for comparison in last
         }
+    ends = [comparison_line(comparison_to_json(each.summary)) for each in last]
+    stage.headline("  \n".join(ends))
     stage.show("comparison", comparison_markdown(comparisons))
+    texts = no_gain([comparison_to_json(each.summary) for each in comparisons])
+    if texts:
+        stage.show("to try", "\n".join(f"- {row['text']}." for row in texts))
     stage.show("plot", comparison_plot(comparisons))
 
 

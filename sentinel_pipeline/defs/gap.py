@@ -19,6 +19,7 @@ from .stage import (
     current_scorer_version,
     open_view,
     recipe_asset,
+    report_check,
     skipped_check,
     unlicensed,
 )
@@ -161,14 +162,14 @@ def gap_verdict(made: Artifact, spec: GapProof) -> GateVerdict:
         dg.AssetCheckSpec(
             PROOF,
             asset="gap_proof",
-            description="Base models fail in every prompt format where the instruct model succeeds (stage 1 findings).",
+            description="Do base models fail in every prompt format where the instruct model succeeds (stage 1 findings)?",
             blocking=True,
             partitions_def=RECIPES,
         ),
         dg.AssetCheckSpec(
             SIGN_OFF,
             asset="gap_proof",
-            description="A person has looked at sampled conversations and signed exactly this proof.",
+            description="Has a person looked at sampled conversations and signed exactly this proof?",
             partitions_def=RECIPES,
         ),
     ],
@@ -182,10 +183,11 @@ def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untype
         spec = stage.recipe.gap_proof
         for name in sorted(key.name for key in context.selected_asset_check_keys):
             if spec is None:
-                yield skipped_check(PROOF, name, NO_PROOF)
+                yield from report_check(context, skipped_check(PROOF, name, NO_PROOF))
                 continue
             if name == SIGN_OFF and not spec.sign_off:
-                yield skipped_check(PROOF, name, "gap_proof.sign_off is false")
+                skipped = skipped_check(PROOF, name, "gap_proof.sign_off is false")
+                yield from report_check(context, skipped)
                 continue
             verdict = (
                 gap_verdict(proof, spec)

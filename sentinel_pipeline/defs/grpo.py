@@ -1,27 +1,40 @@
 """GRPO in the graph: the checkpoint behind licences and gates, and its checks; skipped where the
 recipe does not use it."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
-
-import dagster as dg
 
 from ..gates.curve_files import CURVES, curves_of, read_curves
 from ..gates.curve_rules import ERROR
-from ..gates.fences import fence_policy
-from ..gates.reward import EVAL_REWARD, WATCH_RULES, decide_eval_reward, decide_watch
+from ..gates.fences import fence_key, fence_policy
+from ..gates.looks import at_look
+from ..gates.questions import answers, run_ended
+from ..gates.reward import (
+    EVAL_REWARD,
+    KEPT_REWARD,
+    WATCH_RULES,
+    RewardBound,
+    decide_eval_reward,
+    decide_watch,
+    weights_hash,
+)
+from ..markdown import table
 from ..plots import curves
 from ..records.grpo_spec import GrpoSpec
 from ..records.stages import GRPO
-from ..store import Artifact, read_jsonl
+from ..records.task import suite_hash
+from ..store import Artifact, read_jsonl, skipped_reason
+from .baseline import REWARD_PROMPTS
 from .checks import record_fence
 from .report_assets import model_folder
 from .stage import (
-    FIRST,
-    RECIPES,
+    CheckOutcome,
     Stage,
-    as_dagster_failure,
-    open_view,
+    View,
+    current_scorer_version,
     recipe_asset,
+    recipe_check,
     skipped_check,
     unused,
 )
@@ -30,6 +43,7 @@ from .training import (
     require_start,
     show_training,
     start_deps,
+    training_headline,
     tune,
     window_suite,
 )
@@ -48,9 +62,10 @@ def grpo_checkpoint(stage: Stage) -> None:
     from ..worker.jobs import tune_job
 
     spec = stage.recipe.grpo
-    if spec is None:
-        stage.skip(unused(stage.recipe, GRPO.name))
+    if reason := stage.left_out(GRPO.name):
+        stage.skip(reason)
         return
+    assert spec is not None
     require_rewards(stage)
     start = require_start(stage, GRPO)
     bank = stage.parent(GRPO.trains_on)
@@ -66,11 +81,22 @@ def grpo_checkpoint(stage: Stage) -> None:
             out.folder,
             stage.home.device_lock,
             root=stage.home.root,
+            fresh=fresh_prompts(bank),
         )
-        tune(stage, out, job)
+        reached = tune(stage, out, job)
         out.metrics["contaminated"] = tasks.contaminated
+        rows = read_curves(out.folder / CURVES)
+        replies = answers(spec.questions, rows, ended=run_ended(spec, rows))
+        out.json("questions.json", [reply._asdict() for reply in replies])
+    stage.headline(training_headline(reached))
     show_training(stage)
     _show_curves(stage, spec)
+
+
+def fresh_prompts(bank: Artifact) -> Path | None:
+    """The task bank's prompts of the check ``eval_reward``; None where it has none."""
+    path = bank.folder / REWARD_PROMPTS
+    return path if path.is_file() and bank.manifest.metrics.get("reward") else None
 
 
 def require_rewards(stage: Stage) -> None:
@@ -112,16 +138,38 @@ def _show_curves(stage: Stage, spec: GrpoSpec) -> None:
             live, "Reward, groups without contrast, clipped, prompts seen", "step", percent=True
         ),
     )
-    lines = ["| step | rule | action | saw |", "|---|---|---|---|"]
-    lines += [
-        f"| {finding['step']} | {finding['rule']} | {finding['action']} | {finding['reason']} |"
+    replies = artifact.json("questions.json")
+    if replies:
+        asked = [[reply[name] for name in ("ask", "answer", "text")] for reply in replies]
+        stage.show("questions", table(("question", "answer", "measured"), asked))
+    rows = [
+        [finding[name] for name in ("step", "rule", "action", "reason")]
         for finding in findings(artifact)
     ]
-    rules_text = "\n".join(lines) if len(lines) > 2 else f"none of the {len(spec.watch)} rules held"
-    stage.show("watch rules", rules_text)
+    held = table(("step", "rule", "action", "saw"), rows)
+    stage.show("watch rules", held if rows else f"none of the {len(spec.watch)} rules held")
+    if (artifact.folder / KEPT_REWARD).is_file():
+        stage.show("kept weights", _kept_text(artifact.json(KEPT_REWARD), spec))
     gain = artifact.json("training.json")["eval_gain"]
     if gain:
         stage.show("gain", gain_text(gain))
+
+
+def _kept_text(kept: dict[str, Any], spec: GrpoSpec) -> str:
+    """The mean reward of each task on the fresh prompts."""
+    by_family: dict[str, list[float]] = {}
+    for family, reward in zip(kept["families"], kept["rewards"], strict=True):
+        if reward is not None:
+            by_family.setdefault(family, []).append(reward)
+    rows = [
+        [name, f"{sum(rewards) / len(rewards):.3f}", len(rewards)]
+        for name, rewards in sorted(by_family.items())
+    ]
+    head = (
+        f"Fresh prompts, which no window asked, answered by the weights of step {kept['step']} at "
+        f"the rollouts' temperature {spec.temperature:g}:"
+    )
+    return f"{head}\n\n{table(('task', 'mean reward', 'prompts'), rows)}"
 
 
 def gain_text(gain: dict[str, Any]) -> str:
@@ -137,36 +185,57 @@ def findings(artifact: Artifact) -> list[dict[str, Any]]:
     return list(read_jsonl(path)) if path.is_file() else []
 
 
-def _judged(context: dg.AssetCheckExecutionContext, name: str) -> dg.AssetCheckResult:
+def _judged(view: View, name: str) -> CheckOutcome:
     """Decide one of the checkpoint's verdicts, record it, show it."""
-    view = open_view(context.run, context.op_execution_context.partition_key)
     spec = view.recipe.grpo
     artifact = view.store.get(GRPO.checkpoint)
     if spec is None:
         return skipped_check(GRPO.checkpoint, name, unused(view.recipe, GRPO.name))
-    rows = read_curves(artifact.path(CURVES))
+    if reason := skipped_reason(artifact):
+        return skipped_check(GRPO.checkpoint, name, reason)
     policy = fence_policy(view.recipe, name)
     if name == WATCH_RULES:
-        decided = decide_watch(policy, rows, findings(artifact))
-    else:
-        decided = decide_eval_reward(policy, rows, artifact.json("training.json")["best_step"])
-    return record_fence(view, artifact, name, decided)
+        decided = decide_watch(policy, read_curves(artifact.path(CURVES)), findings(artifact))
+        return record_fence(view, artifact, name, decided)
+    measured = artifact.folder / KEPT_REWARD
+    kept = artifact.json(KEPT_REWARD) if measured.is_file() else None
+    bound = _bound(view, artifact, spec)
+    key = fence_key(name, artifact, view.recipe, bound.scorer_version)
+    key = replace(key, suite_hash=bound.prompts)
+    look = view.ledger.look(key)
+    decided = decide_eval_reward(at_look(policy, look), kept, bound)
+    if look > 1:
+        reason = f"{decided.reason}; look {look} at these weights and prompts"
+        decided = replace(decided, reason=reason)
+    return record_fence(view, artifact, name, replace(decided, look=look), key)
 
 
-@dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES, op_tags=FIRST)
-def eval_reward(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says
-    otherwise (V4.1 handoff)."""
-    with as_dagster_failure():
-        return _judged(context, EVAL_REWARD)
+def _bound(view: View, artifact: Artifact, spec: GrpoSpec) -> RewardBound:
+    """What the measurement of the kept weights must be of: the checkpoint's files, the prompts of
+    the task bank that it was made from, the current scorer."""
+    from ..training.loop.windows import window_tasks
+
+    prompts = ""
+    fresh = fresh_prompts(view.store.origin(artifact, GRPO.trains_on))
+    if fresh is not None:
+        asked = window_tasks(fresh, spec.reward_items)
+        prompts = suite_hash(task.content_hash for task in asked)
+    files = {entry.path: entry.sha256 for entry in artifact.manifest.files}
+    return RewardBound(weights_hash(files), prompts, current_scorer_version())
 
 
-@dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES, op_tags=FIRST)
-def watch_rules(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """What the recipe's watch rules saw during the run: a stop fails; a warning, or a rule without
-    data, is not a pass."""
-    with as_dagster_failure():
-        return _judged(context, WATCH_RULES)
+@recipe_check(GRPO.checkpoint)
+def eval_reward(view: View) -> CheckOutcome:
+    """Is the mean reward of the kept weights high enough on fresh prompts, which no window asked?
+    0.55 unless the recipe says otherwise (V4.1 handoff)."""
+    return _judged(view, EVAL_REWARD)
+
+
+@recipe_check(GRPO.checkpoint)
+def watch_rules(view: View) -> CheckOutcome:
+    """Did the recipe's watch rules find nothing wrong in the run? A stop fails; a warning, or a
+    rule without data, is not a pass."""
+    return _judged(view, WATCH_RULES)
 
 
 GRPO_CHECKS = [eval_reward, watch_rules]

@@ -1,9 +1,13 @@
-"""Jobs, and the sensor that makes a partition of every recipe file."""
+"""Jobs, and the sensor that makes a partition of every recipe that can run here."""
+
+from pathlib import Path
 
 import dagster as dg
 
+from ..errors import SentinelError
 from ..records.stages import REPORT_STAGES, report_of
-from ..store import find_home
+from ..store import Home, find_home
+from .dead_runs import size_pool
 from .stage import NIGHTLY_TAG, RECIPES
 
 RELEASE = "release"
@@ -47,13 +51,40 @@ release_recipe = dg.define_asset_job(
 JOBS = [train_recipe, build_mix, evaluate_recipe, nightly, release_recipe]
 
 
+def was_run(home: Home, name: str) -> bool:
+    """Whether a run of the recipe left something."""
+    return any((home.runs / name).glob("*/current"))
+
+
+def runs_here(home: Home, name: str) -> bool:
+    """Whether its model is made on the spot, or lies in a folder of this machine; one of the hub is
+    fetched only when somebody runs the recipe by name. A recipe whose file is invalid does not."""
+    try:
+        model = home.recipe(name).model
+    except SentinelError:
+        return False
+    sources = [candidate.source for candidate in model.candidates] or [model.source]
+    return all(
+        source == "embedded" or (Path(source).expanduser() / "config.json").is_file()
+        for source in sources
+    )
+
+
 @dg.sensor(
     name="recipe_files", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING
 )
 def recipe_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Every TOML file under ``data/recipes`` is a partition; one that is gone keeps its history."""
+    """Every recipe that this machine can run, or has run, is a partition; one that is gone keeps
+    its history. The others get theirs by ``sentinel run RECIPE``, so that "Materialize all" never
+    begins with weights that nobody meant to fetch."""
+    home = find_home()
+    size_pool(context.instance)
     partitions = set(context.instance.get_dynamic_partitions(str(RECIPES.name)))
-    new = [name for name in find_home().recipe_names() if name not in partitions]
+    new = [
+        name
+        for name in home.recipe_names()
+        if name not in partitions and (was_run(home, name) or runs_here(home, name))
+    ]
     if not new:
-        return dg.SkipReason("every recipe file has its partition")
+        return dg.SkipReason("every recipe that can run here has its partition")
     return dg.SensorResult(dynamic_partitions_requests=[RECIPES.build_add_request(new)])

@@ -4,11 +4,11 @@ import dagster as dg
 
 from ..store import skipped_reason
 from .stage import (
-    RECIPES,
+    CheckOutcome,
     Stage,
-    as_dagster_failure,
-    open_view,
+    View,
     recipe_asset,
+    recipe_check,
     skipped_check,
 )
 
@@ -18,7 +18,13 @@ def judge_licence(stage: Stage) -> None:
     """Whether the recipe's judge still agrees with people. A judge that is down is an outage: this
     asset fails, the run goes on."""
     from ..llm_judge.ask import RUBRIC, examine, identity, open_judges
-    from ..llm_judge.licence import decide_licence, licence_verdict, read_labels
+    from ..llm_judge.licence import (
+        attempt,
+        decide_licence,
+        labels_hash,
+        licence_verdict,
+        read_labels,
+    )
 
     spec = stage.recipe.judge
     model = stage.recipe.judge.model
@@ -31,8 +37,11 @@ def judge_licence(stage: Stage) -> None:
         rubric = exam.rubric or RUBRIC
         with open_judges(stage.home, model, exam.second) as (first, second):
             answers = examine(first.ask, second.ask, rubric, items, spec, at_once=first.at_once)
-        licence = decide_licence(spec, [item.label for item in items], answers)
-        verdict = licence_verdict(identity(model.name, first.model_hash, rubric), spec, licence)
+        label_set = labels_hash(items)
+        tried = attempt(stage.ledger, model.name, label_set)
+        licence = decide_licence(spec, [item.label for item in items], answers, items, tried)
+        who = identity(model.name, first.model_hash, rubric)
+        verdict = licence_verdict(who, spec, licence, label_set)
         stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
         out.json(
             "licence.json",
@@ -48,20 +57,19 @@ def judge_licence(stage: Stage) -> None:
     )
 
 
-@dg.asset_check(asset="judge_licence", partitions_def=RECIPES)
-def judge_is_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """The judge passed its exam in this run; without that its scores decide nothing."""
-    with as_dagster_failure():
-        artifact = open_view(context.run, context.op_execution_context.partition_key).store.get(
-            "judge_licence"
-        )
-        if reason := skipped_reason(artifact):
-            return skipped_check("judge_licence", "judge_is_licensed", reason)
-        licence = artifact.json("licence.json")
+@recipe_check("judge_licence")
+def judge_is_licensed(view: View) -> CheckOutcome:
+    """Did the judge pass its exam in this run? Without that its scores decide nothing."""
+    artifact = view.store.get("judge_licence")
+    if reason := skipped_reason(artifact):
+        return skipped_check("judge_licence", "judge_is_licensed", reason)
+    licence = artifact.json("licence.json")
     failed = [
         f"{check['name']}: {check['reason']}" for check in licence["checks"] if not check["passed"]
     ]
     return dg.AssetCheckResult(
+        asset_key="judge_licence",
+        check_name="judge_is_licensed",
         passed=licence["verdict"] == "pass",
         description="; ".join(failed) or f"{len(licence['checks'])} checks passed",
     )

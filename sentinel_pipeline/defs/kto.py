@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-import dagster as dg
-
 from ..gates.fences import NO_ANSWER, decide_clean
 from ..records.kto_spec import KtoSpec
 from ..records.stages import KTO
@@ -17,14 +15,12 @@ from .checks import record_fence
 from .mix import suite_tasks, training_tasks
 from .review import open_review_queue
 from .stage import (
-    FIRST,
-    RECIPES,
+    CheckOutcome,
     Stage,
-    as_dagster_failure,
-    open_view,
+    View,
     recipe_asset,
+    recipe_check,
     skipped_check,
-    unused,
 )
 
 
@@ -40,8 +36,8 @@ def unpaired_rows(stage: Stage) -> None:
     from ..pairs.unpaired import critic_answers, gather
     from ..review.answer_labels import labelled_answers
 
-    if KTO not in stage.recipe.chain:
-        stage.skip(unused(stage.recipe, KTO.name))
+    if reason := stage.left_out(KTO.name):
+        stage.skip(reason)
         return
     spec = stage.recipe.spec_of(KTO.name)
     assert isinstance(spec, KtoSpec)
@@ -50,7 +46,7 @@ def unpaired_rows(stage: Stage) -> None:
     accepted, rejected, corrections, bank = map(stage.parent, names)
     tables = accepted.path("accepted.parquet"), rejected.path("rejected.parquet")
     with open_review_queue(stage.home) as queue:
-        people = labelled_answers(queue)
+        people = labelled_answers(queue, stage.recipe.name)
 
     def read(tally: Counter[str]) -> Iterator[UnpairedAnswer]:
         return chain(people, critic_answers(*tables, tally))
@@ -73,46 +69,42 @@ def unpaired_rows(stage: Stage) -> None:
     stage.show("answers", built.report.to_markdown())
 
 
-@dg.asset_check(asset=KTO.trains_on, blocking=True, partitions_def=RECIPES, op_tags=FIRST)
-def no_answer_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """No labelled answer overlaps an item of a suite that judges the recipe, none has two labels,
-    and there are both labels."""
+@recipe_check(KTO.trains_on, blocking=True)
+def no_answer_from_a_benchmark(view: View) -> CheckOutcome:
+    """Is every labelled answer free of items of a suite that judges the recipe, with one label, and
+    are there both labels?"""
     from ..mix.decontam import decontaminate
 
-    with as_dagster_failure():
-        view = open_view(context.run, context.op_execution_context.partition_key)
-        made = view.store.get(KTO.trains_on)
-        if reason := skipped_reason(made):
-            return skipped_check(KTO.trains_on, NO_ANSWER, reason)
-        rows = read_parquet(made.path("rows.parquet"))
-        labels = read_jsonl(made.path("labels.jsonl"))
-        answers = [
-            UnpairedAnswer.from_row(row, label) for row, label in zip(rows, labels, strict=True)
-        ]
-        bank = view.store.get("task_bank")
-        report = decontaminate(
-            (answer.candidate() for answer in answers),
-            suite_tasks(bank),
-            relatives=training_tasks(bank),
-            corpus=(),
-        )
-        repeated = len(answers) - len({answer.id for answer in answers})
-        classes = Counter(answer.label for answer in answers)
-        faults = {
-            "overlap a suite": len(report.hits),
-            "are repeated": repeated,
-            "labels are missing": 2 - len(classes),
-        }
-        return record_fence(
-            view,
-            made,
-            NO_ANSWER,
-            decide_clean(len(answers), "answers", faults),
-            desirable=classes["desirable"],
-            undesirable=classes["undesirable"],
-            contaminated=len(report.hits),
-            repeated=repeated,
-        )
+    made = view.store.get(KTO.trains_on)
+    if reason := skipped_reason(made):
+        return skipped_check(KTO.trains_on, NO_ANSWER, reason)
+    rows = read_parquet(made.path("rows.parquet"))
+    labels = read_jsonl(made.path("labels.jsonl"))
+    answers = [UnpairedAnswer.from_row(row, label) for row, label in zip(rows, labels, strict=True)]
+    bank = view.store.get("task_bank")
+    report = decontaminate(
+        (answer.candidate() for answer in answers),
+        suite_tasks(bank),
+        relatives=training_tasks(bank),
+        corpus=(),
+    )
+    repeated = len(answers) - len({answer.id for answer in answers})
+    classes = Counter(answer.label for answer in answers)
+    faults = {
+        "overlap a suite": len(report.hits),
+        "are repeated": repeated,
+        "labels are missing": 2 - len(classes),
+    }
+    return record_fence(
+        view,
+        made,
+        NO_ANSWER,
+        decide_clean(len(answers), "answers", faults),
+        desirable=classes["desirable"],
+        undesirable=classes["undesirable"],
+        contaminated=len(report.hits),
+        repeated=repeated,
+    )
 
 
 KTO_CHECKS = [no_answer_from_a_benchmark]

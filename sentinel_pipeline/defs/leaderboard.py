@@ -2,14 +2,15 @@
 it judges nothing."""
 
 from ..bench.leaderboard import leaderboard_markdown, leaderboard_plot, standings
+from ..store.marks import hidden
 from .stage import Stage, current_scorer_version, recipe_asset
 
 
 @recipe_asset(group="evaluation", rooms=["bench"], deps=["comparison"], kinds={"python"})
 def leaderboard(stage: Stage) -> None:
     """All checkpoints of all recipes and nights on each suite, with the newest scores marked and
-    stale ones labelled."""
-    rows = standings(stage.home.runs, current_scorer_version())
+    stale ones labelled. Archived and superseded reports are left out."""
+    rows = standings(stage.home.runs, current_scorer_version(), hidden(stage.home))
     with stage.making(stage.parent("comparison")) as out:
         out.json("leaderboard.json", [row._asdict() for row in rows])
         out.metrics["reports"] = len(rows)

@@ -1,7 +1,6 @@
 """Group ``mix``: decontamination against every suite, then the shares of the auto-critic plan."""
 
 from collections.abc import Iterator
-from itertools import islice
 
 from ..records import Candidate, Task
 from ..store import Artifact, read_parquet
@@ -24,11 +23,12 @@ def wording_rows(accepted: Artifact, repairs: Artifact) -> Iterator[Candidate]:
     """Rows from all over the corpus from which its wording is learnt, the same for whoever
     compares it or a part of it."""
     from ..mix.decontam import MAX_LEARNT
-    from ..mix.survey import pool
+    from ..mix.survey import pool_at
 
     tables = accepted.path("accepted.parquet"), repairs.path("repairs.parquet")
-    step = max(1, sum(map(parquet_rows, tables)) // MAX_LEARNT)
-    return (entry.candidate for entry in islice(pool(*tables), 0, None, step))
+    rows = sum(map(parquet_rows, tables))
+    step = max(1, rows // MAX_LEARNT)
+    return pool_at(*tables, list(range(0, rows, step))[:MAX_LEARNT])
 
 
 @recipe_asset(
@@ -40,23 +40,24 @@ def wording_rows(accepted: Artifact, repairs: Artifact) -> Iterator[Candidate]:
 def decontamination_report(stage: Stage) -> None:
     """Rows that overlap an item of the recipe's suites, and how well planted contaminations are
     found."""
-    from ..mix.decontam import decontaminate
-    from ..mix.survey import pool
+    from ..mix.decontam import decontaminate, decontaminate_blocks
+    from ..mix.survey import pool, pool_blocks
 
     accepted, repairs, bank = (
         stage.parent(name) for name in ("accepted_set", "repair_traces", "task_bank")
     )
-    rows = (
-        entry.candidate
-        for entry in pool(accepted.path("accepted.parquet"), repairs.path("repairs.parquet"))
-    )
-    report = decontaminate(
-        rows,
-        suite_tasks(bank),
-        relatives=training_tasks(bank),
-        corpus=wording_rows(accepted, repairs),
-        seed=stage.recipe.seed,
-    )
+    tables = accepted.path("accepted.parquet"), repairs.path("repairs.parquet")
+    suites = suite_tasks(bank)
+    training = training_tasks(bank)
+    wording = wording_rows(accepted, repairs)
+    seed = stage.recipe.seed
+    if stage.recipe.mix.engine == "ray":
+        report = decontaminate_blocks(
+            pool_blocks(*tables), suites, relatives=training, corpus=wording, seed=seed
+        )
+    else:
+        rows = (entry.candidate for entry in pool(*tables))
+        report = decontaminate(rows, suites, relatives=training, corpus=wording, seed=seed)
     assert report.measured is not None
     with stage.making(accepted, repairs, bank) as out:
         out.json("report.json", report.to_json())

@@ -2,8 +2,8 @@
 
 A recipe whose run still goes on is not started again. One whose last run was killed (by a crash, a
 power cut, a full disk) goes on from what that run finished; one that a gate refused, or whose file
-changed, starts anew. A run never exceeds its recipe's ``budget.max_hours``: Dagster's run
-monitoring ends it there.
+changed, starts anew. A run never exceeds the hours that its recipe's budget allows:
+Dagster's run monitoring ends it there.
 """
 
 import datetime as dt
@@ -75,12 +75,14 @@ def tonight(
 ) -> dg.RunRequest:
     """The night's run of one recipe: the rest of a killed loop, else the whole."""
     tags = {NIGHT_TAG: night.isoformat()}
-    if recipe.budget.max_hours is not None:
-        tags["dagster/max_runtime"] = str(math.ceil(recipe.budget.max_hours * 3600))
+    allowed = recipe.budget.hours_allowed
+    if allowed is not None:
+        tags["dagster/max_runtime"] = str(math.ceil(allowed * 3600))
     names = selected_assets(context.repository_def, recipe)
     loop = killed_loop(context.instance, home, recipe)
     if loop is not None:
-        names, tags[LOOP_TAG] = unfinished(recipe.name, loop, names), loop
+        names = unfinished(context.repository_def, recipe.name, loop, names)
+        tags[LOOP_TAG] = loop
     return dg.RunRequest(
         run_key=f"{recipe.name}-{night.isoformat()}",
         partition_key=recipe.name,

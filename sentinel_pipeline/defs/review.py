@@ -34,13 +34,14 @@ def open_review_queue(home: Home) -> Iterator["ReviewQueue"]:
 
 @recipe_asset(group="tasks", rooms=["review"], kinds={"python", "parquet"})
 def human_corrections(stage: Stage) -> None:
-    """Approved corrections as training rows. The recipe's firewall retires their benchmark items,
-    or exports no correction."""
+    """The recipe's approved corrections as training rows. Its firewall retires their benchmark
+    items, or exports no correction."""
     from ..review.exporting import release, write_export
 
     policy = stage.recipe.review.firewall
     with open_review_queue(stage.home) as desk, stage.making() as out:
-        exported = release(desk, policy, actor=f"recipe:{stage.recipe.name}")
+        name = stage.recipe.name
+        exported = release(desk, policy, actor=f"recipe:{name}", recipe=name)
         write_export(exported, out.folder)
         rows = (row.candidate().to_row() for row in exported.rows)
         out.metrics["corrections"] = out.table("candidates.parquet", rows, "candidates")
@@ -48,12 +49,21 @@ def human_corrections(stage: Stage) -> None:
             "new": exported.new,
             "withheld": exported.withheld,
             "waiting": exported.waiting,
+            "elsewhere": exported.elsewhere,
+            "unassigned": exported.unassigned,
         }
-    stage.show(
-        "firewall",
+    lines = [
         f"Policy **{policy}**: {len(exported.rows)} corrections, {exported.new} of them for the first time; "
-        f"{exported.withheld} withheld, {exported.waiting} wait for a second opinion.",
-    )
+        f"{exported.withheld} withheld, {exported.waiting} wait for a second opinion."
+    ]
+    if exported.elsewhere:
+        lines.append(f"{exported.elsewhere} were left: they belong to other recipes.")
+    if exported.unassigned:
+        lines.append(
+            f"{exported.unassigned} were left: they belong to no recipe "
+            f"(`sentinel review assign --unassigned --recipe {name}` takes them in)."
+        )
+    stage.show("firewall", "\n\n".join(lines))
 
 
 def without_retired(home: Home, tasks: list[Task]) -> tuple[list[Task], list[dict[str, object]]]:
@@ -83,7 +93,8 @@ def review_inbox(stage: Stage) -> None:
         return
     path = report.path(f"logs/{CANDIDATES}")
     with open_review_queue(stage.home) as desk, stage.making(report) as out:
-        counts = import_file(desk, path, actor=f"recipe:{stage.recipe.name}")
+        name = stage.recipe.name
+        counts = import_file(desk, path, actor=f"recipe:{name}", recipes=[name])
         found = summary(desk)
         names = ("id", "task_id", "task_type")
         out.jsonl(
@@ -136,16 +147,16 @@ def human_corrections_ready(context: dg.SensorEvaluationContext) -> dg.SensorRes
     if not asking:
         return dg.SkipReason("no recipe says review.rebuild_after")
     with open_review_queue(home) as desk:
-        waiting, newest = approved_waiting(desk)
-    ready = [name for name, least in asking.items() if waiting >= least]
+        waiting = {name: approved_waiting(desk, name) for name in asking}
+    ready = [name for name, least in asking.items() if waiting[name][0] >= least]
     if not ready:
-        return dg.SkipReason(
-            f"{waiting} approved corrections wait; asked for: {json.dumps(asking)}"
-        )
+        most = max(count for count, _ in waiting.values())
+        return dg.SkipReason(f"{most} approved corrections wait; asked for: {json.dumps(asking)}")
     context.instance.add_dynamic_partitions(str(RECIPES.name), ready)
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(run_key=f"{name}-{waiting}-{newest}", partition_key=name)
+            dg.RunRequest(run_key=f"{name}-{count}-{newest}", partition_key=name)
             for name in ready
+            for count, newest in [waiting[name]]
         ]
     )

@@ -14,27 +14,41 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
 from ..alerts.notice import CheckSeen, Outcome, RunSeen
-from ..errors import EXIT_FAILED, EXIT_GATE, BadInput, did_you_mean
-from ..gates.fences import fences_of
+from ..errors import EXIT_FAILED, EXIT_GATE, BadInput, GateRefused, did_you_mean
+from ..gates.fences import blocking_fences, fence_key, fences_of
+from ..gates.keys import artifact_key, report_key
+from ..phases import is_for_budget
 from ..records.recipe import Recipe
 from ..records.stages import TRAINING_STAGES, report_of, stage_of_report
+from ..store import skipped_reason
 from .checks import REPORT_GATES, gates_of
 from .dead_runs import CAUSES, end_dead_runs
 from .gap import PROOF
 from .jobs import RELEASE
-from .stage import LOOP_TAG, View, open_view
+from .stage import (
+    LOOP_TAG,
+    SKIPPED_CHECK,
+    SkippedCheck,
+    View,
+    current_scorer_version,
+    open_view,
+    undecidable,
+)
 
 JOB = "train_recipe"
 LOOP_JOBS = (JOB, "nightly")
 QUICKLY = 1 << 28
 """Larger files are not hashed to know what is left of a loop: the schedule asks, and has a
 minute."""
+_SHARED_ROWS = ("rebalanced_mix", "task_bank")
+"""What a stage trains on and did not make for itself alone."""
 _DIED = re.compile(r"(?:unexpectedly exited|was terminated by signal) [^.]*")
 """How Dagster's server tells of a run's process that is gone."""
 _SEEN = {
     DagsterEventType.ASSET_CHECK_EVALUATION,
     DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
     DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.ASSET_OBSERVATION,
     DagsterEventType.STEP_FAILURE,
     DagsterEventType.RUN_FAILURE,
 }
@@ -97,23 +111,26 @@ def _with_ancestors(names: Iterable[str], parents: Mapping[str, set[str]]) -> se
 
 
 def last_loop(instance: dg.DagsterInstance, recipe: str) -> str:
-    """The loop to resume: that of the recipe's newest run, which must not have succeeded; a dead
-    run is marked failed.
+    """The loop to resume: that of the recipe's newest run, which may have succeeded as far as it
+    was to go (``--until``); a dead run is marked failed.
 
     Raises:
-        BadInput: there is no run, the newest finished, or it is still going on.
+        BadInput: there is no run, or it is still going on.
     """
     run = newest_run(instance, recipe)
-    if run is None or run.status == DagsterRunStatus.SUCCESS:
-        raise BadInput(
-            f"nothing to resume: {recipe} has no interrupted run.",
-            fix=f"Start one: sentinel run {recipe}.",
-        )
+    if run is None:
+        raise nothing_to_resume(recipe, "has no run")
     if not run.is_finished:
         raise BadInput(
             f"run {run.run_id} of {recipe} is still going on.", fix="Wait for it, or stop it."
         )
     return run.tags.get(LOOP_TAG, run.run_id)
+
+
+def nothing_to_resume(recipe: str, why: str) -> BadInput:
+    """The answer to ``--resume`` where nothing is left to do."""
+    fix = f"Start a new run: sentinel run {recipe}."
+    return BadInput(f"nothing to resume: {recipe} {why}.", field="--resume", fix=fix)
 
 
 def newest_run(instance: dg.DagsterInstance, recipe: str) -> dg.DagsterRun | None:
@@ -130,12 +147,42 @@ def newest_run(instance: dg.DagsterInstance, recipe: str) -> dg.DagsterRun | Non
     return max(records, key=lambda record: record.create_timestamp).dagster_run if records else None
 
 
-def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
-    """Assets of ``names`` that the loop has no artifact of, or no verdict about."""
-    view = open_view(dg.DagsterRun(job_name=JOB, run_id=loop), recipe)
-    gates: dict[str, Iterable[str]] = {name: gates_of(view.recipe, name) for name in REPORT_GATES}
+def unfinished(
+    repository: dg.RepositoryDefinition, recipe: str, loop: str, names: Sequence[str]
+) -> list[str]:
+    """Assets of ``names`` that the loop has no artifact of, or no verdict about; a phase that its
+    budget did not suffice for is one of them, with all that was made without it."""
+    view = open_view(dg.DagsterRun(job_name=JOB, tags={LOOP_TAG: loop}), recipe)
+    gates: dict[str, Iterable[str]] = {
+        name: [
+            gate
+            for gate, policy in gates_of(view.recipe, name).items()
+            if undecidable(view, name, policy) is None
+        ]
+        for name in REPORT_GATES
+    }
     gates[PROOF] = (PROOF,) if view.recipe.gap_proof else ()
-    return [name for name in names if not _finished(view, name, loop, gates.get(name, ()))]
+    left = {name for name in names if not _finished(view, name, loop, gates.get(name, ()))}
+    reopened = {name for name in left if is_for_budget(_skipped(view, name))}
+    graph = repository.asset_graph
+    # A stage's graph names every start that it might have: one that starts elsewhere stays.
+    needs = {
+        asset: {stage.trains_on, f"{view.recipe.start_of(stage.name)}_checkpoint"}
+        for stage in view.recipe.chain
+        for asset in (stage.trains_on, stage.checkpoint)
+        if stage.trains_on not in _SHARED_ROWS or asset == stage.checkpoint
+    }
+    for name in names:  # in the order of the graph: parents come first
+        parents = {key.to_user_string() for key in graph.get(dg.AssetKey(name)).parent_keys}
+        if reopened & needs.get(name, parents):
+            reopened.add(name)
+    return [name for name in names if name in left | reopened]
+
+
+def _skipped(view: View, name: str) -> str | None:
+    """Why the loop's artifact of an asset holds nothing; None where it does, or there is none."""
+    artifact = view.store.find(name)
+    return skipped_reason(artifact) if artifact is not None else None
 
 
 def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
@@ -145,12 +192,49 @@ def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
     ]
     if not artifacts or artifacts[-1].damage(QUICKLY):
         return False
+    if reason := skipped_reason(artifacts[-1]):
+        return not is_for_budget(reason)
     # A fence that was not decided must be decided before anything trains on what it is about.
     needed = (*gates, *fences_of(view.recipe, artifacts[-1]))
     if not all(view.ledger.latest(name, artifacts[-1].hash) for name in needed):
         return False
     decided = view.recipe.decision_after(stage_of_report(name)) is None
     return decided or view.ledger.latest_decision(artifacts[-1].hash) is not None
+
+
+def refusals(recipe: str, loop: str, names: Iterable[str]) -> list[str]:
+    """Why nothing may go on from what the loop made of ``names``: of each gate, fence and gap proof
+    that blocks and does not pass, what a later stage would have been told.
+
+    A gate of the last stage is asked by no later one. What was skipped, or only warns, is not among
+    them; a person's signature, which may come after the run, neither.
+    """
+    view = open_view(dg.DagsterRun(job_name=JOB, tags={LOOP_TAG: loop}), recipe)
+    version = current_scorer_version()
+    reasons: list[str] = []
+    for name in names:
+        artifact = view.store.find(name)
+        if artifact is None or artifact.manifest.loop_id != loop or skipped_reason(artifact):
+            continue
+        keys = [
+            report_key(view.store, view.recipe, gate, artifact, version)
+            for gate, policy in (
+                gates_of(view.recipe, name) if name in REPORT_GATES else {}
+            ).items()
+            if policy.severity == "block" and undecidable(view, name, policy) is None
+        ]
+        keys += [
+            fence_key(fence, artifact, view.recipe, version)
+            for fence in blocking_fences(view.recipe, artifact)
+        ]
+        if name == PROOF and view.recipe.gap_proof is not None:
+            keys.append(artifact_key(PROOF, artifact, view.recipe.gap_proof, version))
+        for key in keys:
+            try:
+                view.ledger.require(key)
+            except GateRefused as error:
+                reasons.append(str(error))
+    return reasons
 
 
 def failure_code(data: Any) -> int:
@@ -177,6 +261,16 @@ def root_cause(error: Any) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error else ""
+
+
+def check_skipped(event: dg.DagsterEvent) -> SkippedCheck | None:
+    """Which check an observation says asked nothing, and why; None of any other observation."""
+    observation = event.asset_observation_data.asset_observation
+    check = observation.metadata.get(SKIPPED_CHECK)
+    if check is None:
+        return None
+    reason = str(observation.metadata["reason"].value)
+    return SkippedCheck(observation.asset_key.to_user_string(), str(check.value), reason)
 
 
 def run_seen(record: dg.RunRecord, log: "RunLog") -> RunSeen:
@@ -218,6 +312,9 @@ class RunLog:
         kind = event.event_type
         if kind == DagsterEventType.ASSET_MATERIALIZATION and event.asset_key:
             self._made.add(event.asset_key.to_user_string())
+        elif kind == DagsterEventType.ASSET_OBSERVATION:
+            if (skipped := check_skipped(event)) is not None:
+                self._add(skipped.asset, skipped.check, "skipped", skipped.reason)
         elif kind == DagsterEventType.STEP_FAILURE:
             self._failed.add(event.step_key)
             self.codes.add(failure_code(event.step_failure_data))

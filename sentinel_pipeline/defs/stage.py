@@ -6,13 +6,17 @@ one artifact. Our errors become ``dg.Failure``: only infrastructure may be retri
 does a stage's work.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial, wraps
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
 import dagster as dg
 from dagster._core.errors import (
@@ -21,10 +25,12 @@ from dagster._core.errors import (
 
 from ..costs import (
     DEVICE_ASSETS,
+    Cost,
     cost_rows,
     costs_markdown,
+    draft_cost,
     last_costs,
-    loop_costs,
+    loop_hours,
     refuse_beyond,
     write_cost,
     write_estimate,
@@ -33,11 +39,15 @@ from ..errors import GateRefused, Infrastructure, SentinelError
 from ..gates.decisions import NEXT_STEP
 from ..gates.fences import blocking_fences, fence_key
 from ..gates.keys import artifact_key, report_key
+from ..phases import SUITE, choose, is_for_budget, skip_reason, skipped_suites
+from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
-from ..records.stages import stage_of_report
-from ..store import Artifact, Draft, Home, Ledger, Store, find_home, skip
-from ..store.launched import freeze
+from ..records.stages import BASE, report_of, stage_named, stage_of_report
+from ..records.training_spec import Budget
+from ..store import Artifact, Draft, Home, Ledger, Store, find_home, skip, skipped_reason
+from ..store.launched import expected_hours, freeze
 from ..store.manifest import code_version
+from ..store.marks import refuse_superseded
 from ..store.retention import lineage
 
 RECIPES = dg.DynamicPartitionsDefinition(name="recipe")
@@ -49,6 +59,9 @@ PATIENCE_S = 300.0
 NIGHTLY_TAG = "sentinel/nightly"
 LOOP_TAG = "sentinel/loop"
 """Run tag that names the run whose loop this run resumes."""
+MAX_HOURS_TAG = "sentinel/max_hours"
+MAX_COST_TAG = "sentinel/max_cost"
+"""Run tags with the limits that a command set in the place of the recipe's; empty: none."""
 
 
 class View(NamedTuple):
@@ -79,17 +92,25 @@ class Stage:
             context.run, context.partition_key
         )
         self.shown: dict[str, Any] = {}
+        self._headline = ""
         self._began = time.monotonic()
 
     def parent(self, asset: str) -> Artifact:
-        """An input artifact; only declared dependencies may be read, so that lineage never lies."""
+        """An input artifact; only declared dependencies may be read, so that lineage never lies.
+
+        Raises:
+            BadInput: there is none yet.
+            GateRefused: a person marked it as superseded.
+        """
         declared = {
             key.to_user_string()
             for key in self.context.assets_def.asset_deps[self.context.asset_key]
         }
         if asset not in declared:
             raise RuntimeError(f"{self.asset} reads {asset} without declaring it as a dependency")
-        return self.store.get(asset)
+        artifact = self.store.get(asset)
+        refuse_superseded(self.home, artifact)
+        return artifact
 
     @contextmanager
     def making(self, *parents: Artifact, keep: bool = False) -> Iterator[Draft]:
@@ -115,7 +136,7 @@ class Stage:
         """Make an artifact that only says why its recipe does not use it."""
         with self.making(*parents) as out:
             skip(out, reason)
-        self.show("skipped", reason)
+        self.headline(f"Skipped: {reason}.")
 
     def require_licensed_scorers(self) -> None:
         """Go on only when every scorer that filters and gates holds a licence at its present
@@ -184,13 +205,94 @@ class Stage:
                 self.require(name, report, checkpoint)
         self.require_fences(checkpoint)
 
+    def budget(self) -> Budget:
+        """The recipe's, with the limits that this run was started with."""
+        return budget_of(self.context.run, self.recipe.budget)
+
+    def left_out(self, name: str) -> str | None:
+        """Why this run makes nothing for a training stage: its recipe does not use it, or it is
+        optional and the budget does not suffice; None where it does."""
+        stage = stage_named(name)
+        if stage not in self.recipe.chain:
+            return unused(self.recipe, name)
+        if name not in self.recipe.budget.optional:
+            return None
+        # Rows that were skipped a moment ago leave nothing to train on, and no start to start from.
+        for asset in (stage.trains_on, stage.checkpoint):
+            if reason := self._skipped(asset):
+                return reason
+        start = self.recipe.start_of(name)
+        if start != BASE and (reason := self._skipped(f"{start}_checkpoint")):
+            return reason
+        return self._for_budget(name)
+
+    def suites_left_out(self) -> dict[str, str]:
+        """Optional suites -> why this report does not answer them: the base model's did not, so
+        that there is nothing to compare with, or the budget does not suffice."""
+        reasons = dict(skipped_suites(self.store, report_of(BASE)))
+        if self.asset == report_of(BASE):
+            reasons = {}
+        for unit in self.recipe.budget.optional:
+            suite = unit.removeprefix(SUITE)
+            if suite != unit and suite not in reasons and (reason := self._for_budget(unit)):
+                reasons[suite] = reason
+        return reasons
+
+    def _skipped(self, asset: str) -> str | None:
+        """Why an asset of this run was skipped for the budget; None where it was not."""
+        artifact = self.store.find(asset)
+        if artifact is None or artifact.manifest.run_id != self.store.run_id:
+            return None
+        reason = skipped_reason(artifact)
+        return reason if is_for_budget(reason) else None
+
+    def _for_budget(self, unit: str) -> str | None:
+        """Why an optional phase does not fit into the budget; None where it does."""
+        budget = self.budget()
+        if budget.hours_allowed is None:
+            return None
+        hours = {asset: self._expected(asset) for asset in DEVICE_ASSETS if self._to_come(asset)}
+        bank = self.store.find("task_bank")
+        items = dict(bank.manifest.metrics) if bank is not None else {}
+        in_hours = {
+            asset: cost.device_s / 3600 if cost is not None else None
+            for asset, cost in hours.items()
+        }
+        choice = choose(self.recipe, budget, loop_hours(self.store), in_hours, items)
+        return skip_reason(unit, choice) if unit in choice.skipped else None
+
+    def _to_come(self, asset: str) -> bool:
+        """Whether this run still makes ``asset``."""
+        selected = self.context.run.asset_selection
+        if selected is not None and dg.AssetKey(asset) not in selected:
+            return False
+        artifact = self.store.find(asset)
+        return artifact is None or artifact.manifest.run_id != self.store.run_id
+
+    def _expected(self, asset: str) -> Cost | None:
+        """What an asset is still expected to take: as the run's plan said, else as it took last
+        time, less what its unfinished draft took."""
+        planned = expected_hours(self.home, self.store.loop_id).get(asset)
+        last = last_costs(self.store, [asset]).get(asset)
+        if planned is not None:
+            seconds = planned * 3600
+        elif last is not None:
+            seconds = last.device_s
+        else:
+            return None
+        return Cost(device_s=max(0.0, seconds - draft_cost(self.store, asset).device_s))
+
+    def headline(self, text: str) -> None:
+        """What the asset came to, in a sentence: the first thing that its page says."""
+        self._headline = text
+
     def show(self, name: str, markdown: str) -> None:
         """Markdown for the asset's page in the UI; images as data URIs, under about 100 KB."""
         self.shown[name] = dg.MetadataValue.md(markdown)
 
     def work(self, job: Path) -> None:
-        """Run one training job in a child process through Dagster Pipes, unless a nightly run's
-        budget is used up.
+        """Run one training job in a child process through Dagster Pipes, unless the budget does not
+        suffice for it.
 
         Raises:
             BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's
@@ -198,12 +300,11 @@ class Stage:
         """
         from ..worker.failures import worker_error
 
-        if self.context.run.tags.get(NIGHTLY_TAG):
-            spent = loop_costs(self.store, DEVICE_ASSETS).values()
-            estimate = last_costs(self.store, [self.asset]).get(self.asset)
-            refuse_beyond(
-                self.recipe.budget, self.asset, sum(cost.device_s for cost in spent), estimate
-            )
+        budget = self.budget()
+        if budget.hours_allowed is not None:
+            again = f"sentinel run {self.recipe.name} --resume"
+            spent = loop_hours(self.store) * 3600
+            refuse_beyond(budget, self.asset, spent, self._expected(self.asset), again)
         command = [sys.executable, "-m", "sentinel_pipeline.run_job", str(job)]
         context = self.context.op_execution_context
         try:
@@ -216,22 +317,88 @@ class Stage:
     def result(self) -> dg.MaterializeResult[None]:
         artifact = self.store.get(self.asset)
         rows = cost_rows({self.asset: artifact.folder / "logs"}, self.recipe.budget)
-        cost = (
-            {"wall_s": rows[0]["wall_s"], "device_s": rows[0]["device_s"], "cost": rows[0]["cost"]}
-            if rows
-            else {}
-        )
-        self.show("costs", costs_markdown(rows, self.recipe.budget))
-        metadata = {**_metadata(artifact), **cost, **self.shown}
+        costs: dict[str, Any] = {}
+        if rows:
+            costs = {
+                "wall_s": round(rows[0]["wall_s"], 1),
+                "device_s": round(rows[0]["device_s"], 1),
+                "cost": round(rows[0]["cost"], 2),
+                "costs": dg.MetadataValue.md(costs_markdown(rows, self.recipe.budget)),
+            }
+        numbers = {
+            key: rounded(value)
+            for key, value in artifact.manifest.metrics.items()
+            if isinstance(value, (int, float, str))
+        }
+        images = {
+            name: text
+            for name, text in self.shown.items()
+            if "](data:image" in str(getattr(text, "value", ""))
+        }
+        # What a reader looks for comes first: the sentence, the curves, the rates with their
+        # intervals, the numbers; then where it lies, its hash and what it took.
+        metadata = {
+            "headline": dg.MetadataValue.md(self._headline or _headline(numbers)),
+            **images,
+            **{name: text for name, text in self.shown.items() if name not in images},
+            **numbers,
+            **_files(artifact),
+            **costs,
+        }
         return dg.MaterializeResult(data_version=dg.DataVersion(artifact.hash), metadata=metadata)
 
 
-def _metadata(artifact: Artifact) -> dict[str, Any]:
-    numbers = {
-        key: value
-        for key, value in artifact.manifest.metrics.items()
-        if isinstance(value, (int, float, str))
-    }
+def budget_of(run: dg.DagsterRun, budget: Budget) -> Budget:
+    """The recipe's budget with the limits that ``run`` was started with in the place of its own."""
+    return replace(
+        budget,
+        max_hours=_limit(run, MAX_HOURS_TAG, budget.max_hours),
+        max_cost=_limit(run, MAX_COST_TAG, budget.max_cost),
+    )
+
+
+def _limit(run: dg.DagsterRun, tag: str, own: float | None) -> float | None:
+    if tag not in run.tags:
+        return own
+    return float(run.tags[tag]) if run.tags[tag] else None
+
+
+def undecidable(view: View, asset: str, policy: GatePolicy) -> str | None:
+    """Why a gate has nothing to look at: what it judges, or compares with, was skipped. Not a
+    pass."""
+    for report in (asset, *([report_of(policy.against)] if policy.against else ())):
+        artifact = view.store.find(report)
+        if artifact is not None and (reason := skipped_reason(artifact)):
+            return reason
+        if reason := skipped_suites(view.store, report).get(policy.suite):
+            return reason
+    return None
+
+
+def samples_link(recipe: str, asset: str, suite: str = "", outcome: str = "") -> dg.MetadataValue:
+    """The page of a report's answers, where ``sentinel ui`` serves it."""
+    front = os.environ.get("SENTINEL_FRONT", "http://127.0.0.1:8000")
+    chosen = {"suite": suite, "stage": stage_of_report(asset), "outcome": outcome}
+    query = urlencode({name: value for name, value in chosen.items() if value})
+    return dg.MetadataValue.url(f"{front}/samples/{quote(recipe)}?{query}")
+
+
+def rounded(value: float | str) -> float | str:
+    """A number as people read it: four digits that count; what is whole, or text, stays."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def _headline(numbers: dict[str, float | str]) -> str:
+    """Of an asset that says none: its first numbers."""
+    shown = [
+        f"{name.replace('_', ' ')} {value:,}"
+        for name, value in numbers.items()
+        if isinstance(value, (int, float))
+    ]
+    return ", ".join(shown[:4]) or "Made."
+
+
+def _files(artifact: Artifact) -> dict[str, Any]:
     records = [
         dg.TableRecord(
             {
@@ -250,7 +417,6 @@ def _metadata(artifact: Artifact) -> dict[str, Any]:
         dg.TableColumn("sha256"),
     ]
     return {
-        **numbers,
         "folder": dg.MetadataValue.path(str(artifact.folder)),
         "files": dg.MetadataValue.table(records, dg.TableSchema(columns)),
         "content_hash": artifact.hash,
@@ -276,16 +442,72 @@ def unused(recipe: Recipe, stage: str) -> str:
     return f"the recipe's stages are {', '.join(recipe.reported[1:])}, without {stage}"
 
 
-def skipped_check(asset: str, check: str, reason: str) -> dg.AssetCheckResult:
-    """The result of a check that has nothing to look at; Dagster knows no third outcome, so the
-    description says it."""
-    return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=check,
-        passed=True,
-        description=f"skipped: {reason}",
-        metadata={"verdict": "skipped"},
-    )
+SKIPPED_CHECK = "skipped check"
+"""Metadata of the observation that says which check asked nothing; ``reason`` is beside it."""
+
+
+class SkippedCheck(NamedTuple):
+    """The outcome of a check that has nothing to look at: neither passed nor failed."""
+
+    asset: str
+    check: str
+    reason: str
+
+
+CheckOutcome = dg.AssetCheckResult | SkippedCheck
+
+
+def skipped_check(asset: str, check: str, reason: str) -> SkippedCheck:
+    """The outcome of a check that asks nothing here."""
+    return SkippedCheck(asset, check, reason)
+
+
+def report_check(
+    context: dg.AssetCheckExecutionContext, outcome: CheckOutcome
+) -> Iterator[dg.AssetCheckResult]:
+    """The result, or none where the check asked nothing: Dagster shows it as skipped and lets what
+    follows go on; the reason stands in an observation on the asset's page."""
+    if isinstance(outcome, SkippedCheck):
+        op = context.op_execution_context
+        op.log_event(
+            dg.AssetObservation(
+                asset_key=outcome.asset,
+                partition=op.partition_key,
+                description=f"{outcome.check} skipped: {outcome.reason}",
+                metadata={SKIPPED_CHECK: outcome.check, "reason": outcome.reason},
+            )
+        )
+        return
+    yield outcome
+
+
+def recipe_check(
+    asset: str, *, name: str | None = None, description: str | None = None, blocking: bool = False
+) -> Callable[[Callable[[View], CheckOutcome]], dg.AssetChecksDefinition]:
+    """``@dg.asset_check`` with the recipe partition, of a body that may also say that it asks
+    nothing. The body's docstring is the description: the question that the check answers."""
+
+    def decorate(body: Callable[[View], CheckOutcome]) -> dg.AssetChecksDefinition:
+        spec = dg.AssetCheckSpec(
+            name or body.__name__,
+            asset=asset,
+            description=cleandoc(description or body.__doc__ or ""),
+            blocking=blocking,
+            partitions_def=RECIPES,
+        )
+
+        # A check that may be left out of a selection need not give a result.
+        @dg.multi_asset_check(
+            name=spec.get_python_identifier(), specs=[spec], can_subset=True, op_tags=FIRST
+        )
+        def check(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untyped-def]  # Dagster reads annotations
+            with as_dagster_failure():
+                outcome = body(open_view(context.run, context.op_execution_context.partition_key))
+            yield from report_check(context, outcome)
+
+        return check
+
+    return decorate
 
 
 @contextmanager

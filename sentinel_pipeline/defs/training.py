@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import dagster as dg
 
 from ..gates.curve_files import CURVES
+from ..markdown import table
 from ..plots import curves
+from ..rates import percent
 from ..records import Candidate, Decided, Task, VerdictKey
 from ..records.report import Interval
 from ..records.stages import BASE, DPO, TRAINING_STAGES, TrainingStage, report_of
@@ -22,7 +24,7 @@ from ..store import Artifact, Draft, read_jsonl, read_parquet
 from .gap import PROOF, require_gap
 from .mix import suite_tasks
 from .report_assets import model_folder
-from .stage import Stage, current_scorer_version, recipe_asset, unused
+from .stage import Stage, current_scorer_version, recipe_asset
 
 
 class Start(NamedTuple):
@@ -78,8 +80,8 @@ def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
         from ..training.planning.starting_point import start_of
         from ..worker.jobs import tune_job
 
-        if trained not in stage.recipe.chain:
-            stage.skip(unused(stage.recipe, trained.name))
+        if reason := stage.left_out(trained.name):
+            stage.skip(reason)
             return
         spec = stage.recipe.spec_of(trained.name)
         start = require_start(stage, trained)
@@ -123,6 +125,7 @@ def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
             stage.ledger.record(
                 key.verdict(decided), recipe=stage.recipe.name, run_id=stage.store.run_id
             )
+        stage.headline(training_headline(reached))
         show_training(stage)
         if choice is not None:
             stage.show("starting point", f"{choice['chosen']}: {choice['reason']}")
@@ -157,8 +160,8 @@ def preference_pairs(stage: Stage) -> None:
     from ..pairs.best_of_n import build_pairs, judge_answers
     from ..worker.jobs import sample_job
 
-    if DPO not in stage.recipe.chain:
-        stage.skip(unused(stage.recipe, DPO.name))
+    if reason := stage.left_out(DPO.name):
+        stage.skip(reason)
         return
     start = require_start(stage, DPO)
     bank = stage.parent("task_bank")
@@ -235,6 +238,18 @@ def _as_candidate(task: Task) -> Candidate:
     )
 
 
+def training_headline(reached: dict[str, Any]) -> str:
+    """What a training came to, in a sentence."""
+    text = f"{reached['steps']:,} of {reached['planned_steps']:,} steps on {reached['rows']:,} rows"
+    if reached["final_loss"] is not None:
+        text += f", final loss {reached['final_loss']:.4g}"
+    if reached["best_pass_at_1"] is not None:
+        best = percent(reached["best_pass_at_1"])
+        text += f"; best window: Pass@1 {best} at step {reached['best_step']}"
+    stopped = f" Stopped: {reached['stopped_by']}." if reached["stopped_by"] else ""
+    return f"{text}.{stopped}"
+
+
 def window_suite(bank: Artifact, name: str) -> Path:
     """The file of the suite that windows ask."""
     return bank.path("window.parquet" if name == "window" else f"suites/{name}.parquet")
@@ -289,12 +304,7 @@ def show_training(stage: Stage) -> None:
     }
     stage.show("windows", curves(rates, "Evaluation windows", "step", percent=True))
     report = artifact.json("token_report.json")
-    stage.show(
-        "tokens",
-        "\n".join(
-            ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]
-        ),
-    )
+    stage.show("tokens", table(("", ""), report.items()))
 
 
 def _points(rows: list[dict[str, float]], key: str) -> list[tuple[float, float]]:

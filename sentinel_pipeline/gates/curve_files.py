@@ -69,6 +69,12 @@ def curves_of(rows: Iterable[dict[str, Any]]) -> dict[str, Curve]:
     return dict(curves)
 
 
+def start_of(rows: Iterable[dict[str, Any]]) -> dict[str, Measured]:
+    """The first value of every metric that has an interval and n, where it was measured before the
+    first step: rows of step 0."""
+    return evidence_of(row for row in rows if row["step"] == 0)
+
+
 def evidence_of(rows: Iterable[dict[str, Any]]) -> dict[str, Measured]:
     """The latest value of every metric that has an interval and n."""
     latest: dict[str, Measured] = {}

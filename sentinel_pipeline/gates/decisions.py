@@ -16,12 +16,11 @@ from typing import Any, Literal, NamedTuple
 from ..rates import percent
 from ..records.decision_spec import Condition, Decision, DecisionPoint, DecisionRule
 from .keys import policy_hash
-from .measured import Measured
+from .measured import Measured, difference
+from .questions import OF_ALL
 
 NEXT_STEP = "next_step"
 """The name under which a decision about a report is asked for, as a gate's verdict is."""
-_OF_ALL = ("eval/mean_reward", "eval/mean", "eval/pass_at_1", "eval/syntax_rate")
-"""Metrics that are of no one task."""
 MAX_ITEMS = 20_000
 """More items than this nobody evaluates: the value is at the threshold."""
 
@@ -59,7 +58,11 @@ class PointResult(NamedTuple):
     would_decide: str | None
 
 
-def evaluate(point: DecisionPoint, evidence: Mapping[str, Measured]) -> PointResult:
+def evaluate(
+    point: DecisionPoint,
+    evidence: Mapping[str, Measured],
+    start: Mapping[str, Measured] | None = None,
+) -> PointResult:
     """The first rule of ``point`` that holds.
 
     Over a report a rule that is open is passed over: the run has to do something, and a rule
@@ -68,6 +71,8 @@ def evaluate(point: DecisionPoint, evidence: Mapping[str, Measured]) -> PointRes
 
     Args:
         evidence: metric name -> what was measured.
+        start: the same before the first step, for conditions that count from there; without it they
+            are open.
     """
     results: list[ConditionResult] = []
     for rule in point.rules:
@@ -75,8 +80,13 @@ def evaluate(point: DecisionPoint, evidence: Mapping[str, Measured]) -> PointRes
             ConditionResult(
                 rule,
                 condition,
-                evidence.get(condition.metric),
-                _holds(condition, evidence, point.decide_on),
+                _measured(condition, evidence, start or {}),
+                _holds(
+                    condition,
+                    _measured(condition, evidence, start or {}),
+                    evidence,
+                    point.decide_on,
+                ),
             )
             for condition in rule.when
         ]
@@ -129,10 +139,23 @@ def decide_report(
     )
 
 
-def _holds(
-    condition: Condition, evidence: Mapping[str, Measured], decide_on: Literal["interval", "point"]
-) -> bool | None:
+def _measured(
+    condition: Condition, evidence: Mapping[str, Measured], start: Mapping[str, Measured]
+) -> Measured | None:
+    """What the condition looks at: the metric, or what it gained since the start."""
     measured = evidence.get(condition.metric)
+    if not condition.from_start:
+        return measured
+    first = start.get(condition.metric)
+    return difference(measured, first) if measured and first else None
+
+
+def _holds(
+    condition: Condition,
+    measured: Measured | None,
+    evidence: Mapping[str, Measured],
+    decide_on: Literal["interval", "point"],
+) -> bool | None:
     if measured is None or measured.value is None or measured.interval is None:
         return None
     if not measured.n or not math.isfinite(measured.value):
@@ -162,7 +185,7 @@ def weakest(evidence: Mapping[str, Measured]) -> str | None:
     tasks = {
         name: measured.value
         for name, measured in evidence.items()
-        if name.startswith("eval/") and name not in _OF_ALL and measured.value is not None
+        if name.startswith("eval/") and name not in OF_ALL and measured.value is not None
     }
     return min(sorted(tasks), key=lambda name: tasks[name], default=None)
 
@@ -170,11 +193,13 @@ def weakest(evidence: Mapping[str, Measured]) -> str | None:
 def _bound(condition: Condition) -> str:
     if condition.weakest:
         return "weakest"
+    start = "start " if condition.from_start else ""
+    sign = "+" if condition.from_start else ""
     if condition.below is not None:
-        return f"< {condition.below:g}"
+        return f"< {start}{condition.below:{sign}g}"
     if condition.above is not None:
-        return f"> {condition.above:g}"
-    return f">= {condition.at_least:g}"
+        return f"> {start}{condition.above:{sign}g}"
+    return f">= {start}{condition.at_least:{sign}g}"
 
 
 def _evidence_words(
@@ -221,7 +246,10 @@ def _would_decide(result: ConditionResult) -> str:
     needed = MAX_ITEMS + 1
     if distance > 0:
         needed = math.ceil(measured.n * ((high - low) / 2 / distance) ** 2)
-    where = f"{condition.metric} is {measured.value:.3f} [{low:.3f}, {high:.3f}] on {measured.n}, "
+    verb = "gained" if condition.from_start else "is"
+    where = (
+        f"{condition.metric} {verb} {measured.value:.3f} [{low:.3f}, {high:.3f}] on {measured.n}, "
+    )
     if needed > MAX_ITEMS:
         return f"{where}too close to {threshold:g} to be distinguished: train longer, then evaluate again"
     return f"{where}evaluating the same checkpoint on about {needed} held-out prompts would distinguish it from {threshold:g}"

@@ -8,7 +8,7 @@ this module does not do: read artifacts. The checks do, and hand over counts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..rates import percent
@@ -18,7 +18,7 @@ from ..records.report import MAX_INFRA_SHARE
 from ..records.stages import GRPO, TRAINING_STAGES
 from ..store import Artifact, skipped_reason
 from .keys import artifact_key
-from .reward import EVAL_REWARD, WATCH_RULES, RewardPolicy, WatchPolicy
+from .reward import EVAL_REWARD, WATCH_RULES, RewardPolicy, WatchPolicy, decoding_of
 
 NO_OVERLAP = "no_benchmark_overlap"
 SHARES = "shares_are_met"
@@ -41,7 +41,7 @@ FENCES: Mapping[str, tuple[str, ...]] = {
 """Asset -> its fences."""
 _SCORED = (EVAL_REWARD, WATCH_RULES)
 """Decided on rewards, which the current scorer must have given."""
-_NOT_SCORED = "-"
+NOT_SCORED = "-"
 """The scorer of a fence that is about no score."""
 
 
@@ -81,7 +81,12 @@ def fence_policy(recipe: Recipe, name: str) -> Any:
     """What the recipe decides a fence by."""
     if name == EVAL_REWARD:
         assert recipe.grpo is not None
-        return RewardPolicy(threshold=recipe.grpo.min_eval_reward)
+        return RewardPolicy(
+            threshold=recipe.grpo.min_eval_reward,
+            items=recipe.grpo.reward_items,
+            decoding=decoding_of(recipe.grpo.sampling(recipe.decoding())),
+            report_temperature=recipe.bench.temperature,
+        )
     if name == WATCH_RULES:
         assert recipe.grpo is not None
         return WatchPolicy(watch=recipe.grpo.watch)
@@ -95,8 +100,13 @@ def fence_policy(recipe: Recipe, name: str) -> Any:
 def fence_key(name: str, artifact: Artifact, recipe: Recipe, scorer_version: str) -> VerdictKey:
     """The key of a fence about ``artifact``. A fence over rows or weights stays as it is when the
     scorer changes."""
-    scorer = scorer_version if name in _SCORED else _NOT_SCORED
-    return artifact_key(name, artifact, fence_policy(recipe, name), scorer)
+    scorer = scorer_version if name in _SCORED else NOT_SCORED
+    policy = fence_policy(recipe, name)
+    key = artifact_key(name, artifact, policy, scorer)
+    if name == EVAL_REWARD:
+        # The checkpoint answered: the verdict is bound as a gate's is.
+        key = replace(key, checkpoint_hash=artifact.hash, decoding=policy.decoding)
+    return key
 
 
 def decide_clean(rows: int, what: str, faults: Mapping[str, int]) -> Decided:
@@ -137,9 +147,15 @@ def decide_infrastructure(
     )
 
 
+LEAST_USED = 0.05
+"""Part of what a mix without a size could use that it must hold: one row of a category does not
+shrink thousands to ten in silence."""
+
+
 def decide_shares(policy: FencePolicy, mix: Mapping[str, Any]) -> Decided:
-    """No category of a mix (``mix.json``) lacks more than the policy's share of what was wanted; a
-    mix without any row has no shares to meet."""
+    """No category of a mix (``mix.json``) lacks more than the policy's share of what was wanted,
+    and none has so little that the mix leaves nearly everything else out; a mix without any row has
+    no shares to meet."""
     short = {
         quota["category"]: quota["short"]
         for quota in mix["quotas"]
@@ -147,16 +163,26 @@ def decide_shares(policy: FencePolicy, mix: Mapping[str, Any]) -> Decided:
     }
     texts = [f"{name} {amount:g}" for name, amount in short.items()]
     wanted = sum(quota.get("wanted", 0) for quota in mix["quotas"])
+    taken = sum(quota.get("taken", 0) for quota in mix["quotas"])
+    usable = mix.get("usable") or 0
+    collapsed = bool(mix.get("limited_by")) and taken < LEAST_USED * usable
+    all_the_same = "[fences] shares_are_met = 'warn' trains it all the same"
+    reason = f"{mix['rows']} rows, no category is short"
+    if short:
+        reason = f"short of {', '.join(texts)} {mix['unit']}; {all_the_same}"
+    elif collapsed:
+        reason = (
+            f"{mix['limited_by']} has so little that it holds the mix to {taken:g} of {usable:g} usable {mix['unit']} "
+            f"({percent(taken / usable)}, at least {percent(LEAST_USED, 0)} expected): add rows of it, lower its share, "
+            f"or set mix.size; {all_the_same}"
+        )
     return Decided(
-        verdict="pass" if mix["rows"] and not short else "fail",
+        verdict="pass" if mix["rows"] and not short and not collapsed else "fail",
         measured=sum(short.values()) / wanted if wanted else 0.0,
         threshold=policy.at_most,
         n=mix["rows"],
         interval=None,
-        reason=f"short of {', '.join(texts)} {mix['unit']}; [fences] shares_are_met = 'warn' trains it "
-        "all the same"
-        if short
-        else f"{mix['rows']} rows, no category is short",
+        reason=reason,
     )
 
 
@@ -168,7 +194,15 @@ def decide_parity(parity: Mapping[str, Any]) -> Decided:
         for v in variants
     ]
     lacks = [*parity.get("missing", ()), *parity.get("pickles", ())]
+    forms += [
+        f"the merged {v['number_format']} weights keep {percent(v['kept'])} of the adapter"
+        for v in variants
+        if v.get("kept") is not None
+    ]
+    forms += [f"different: {', '.join(v['different'])}" for v in variants if v.get("different")]
     reason = f"differences over {parity.get('prompts', 0)} prompts: {'; '.join(forms)}"
+    if parity.get("not_compared"):
+        reason = f"{reason}; {parity['not_compared']}"
     return Decided(
         verdict="pass" if parity.get("passed") is True else "fail",
         measured=max((float(v["logit_distance"]) for v in variants), default=None),

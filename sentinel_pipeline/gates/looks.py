@@ -10,11 +10,15 @@ promise. What this module does not do: count the looks (``store.Ledger.look``).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from ..records.gate_spec import GatePolicy
+from .reward import RewardPolicy
+
+PolicyT = TypeVar("PolicyT", GatePolicy, RewardPolicy)
 
 
-def at_look(policy: GatePolicy, look: int) -> GatePolicy:
+def at_look(policy: PolicyT, look: int) -> PolicyT:
     """``policy`` as it decides at its ``look``-th look, counted from 1: at the confidence that is
     left. From the twentieth on it no longer rises: what is spent there is nothing."""
     return replace(policy, confidence=1 - (1 - policy.confidence) / 3 ** min(look - 1, 20))

@@ -8,8 +8,9 @@ the numbers say. What this module does not do: decide (``policies``, ``decisions
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil, floor
+from math import ceil, floor, hypot
 from typing import Literal, NamedTuple
 
 from ..rates import percent
@@ -17,7 +18,7 @@ from ..records import BenchmarkReport, Interval, PairedComparison
 from ..records.gate_spec import GatePolicy
 from ..records.window import Window
 from .clustered import TaskPair, mean_difference, paired_by_task, randomisation_p
-from .statistics import binomial_tail, mcnemar_exact, newcombe_paired, wilson_rate
+from .statistics import binomial_tail, mcnemar_exact, newcombe_paired, rate_interval
 
 Kind = Literal["rate", "paired difference", "mean reward"]
 
@@ -42,6 +43,25 @@ class Measured:
     0 where none is computed."""
     void: str | None = None
     """Why it decides nothing; None where it is evidence."""
+
+
+def difference(later: Measured, earlier: Measured) -> Measured | None:
+    """The later value less the earlier one, both taken as independent, which is too wide where they
+    share items and never too narrow; None where one of them was not measured."""
+    if later.value is None or later.interval is None:
+        return None
+    if earlier.value is None or earlier.interval is None:
+        return None
+    value = later.value - earlier.value
+    half = (
+        hypot(
+            later.interval.high - later.interval.low, earlier.interval.high - earlier.interval.low
+        )
+        / 2
+    )
+    return replace(
+        later, value=value, interval=Interval(value - half, value + half), n=min(later.n, earlier.n)
+    )
 
 
 class Paired(NamedTuple):
@@ -193,7 +213,7 @@ def measure_rate(
     ``effective`` independent ones."""
     rate = count / n
     worth = n if effective is None else effective
-    interval = wilson_rate(rate, worth, policy.confidence)
+    interval = rate_interval(rate, worth, policy.confidence)
     several = "" if effective is None else f" answers, worth {worth:.0f} independent ones"
     # The exact test wants whole counts: of so many independent answers, as many passes as are
     # surely not more than were seen (not fewer, where the rate must stay below the threshold).
@@ -252,20 +272,36 @@ def _pair_by_luck(policy: GatePolicy, paired: Paired) -> float:
     return binomial_tail(gained, n, threshold, upper=True) if gained >= 0 else 1.0
 
 
-def measure_reward(measured: Measured | None, step: int | None) -> Measured:
-    """The mean reward on the held-out prompts, as the curve's window at ``step`` recorded it; None:
-    no window was judged there."""
-    if measured is None or measured.value is None or measured.interval is None:
-        void = "no held-out prompt was scored with these weights: no evidence is not a pass"
+def measure_reward(
+    rewards: Sequence[float], threshold: float, confidence: float, step: int | None, how: str
+) -> Measured:
+    """The mean reward of the weights of ``step`` on fresh prompts, one answer each, drawn as
+    ``how`` says.
+
+    The interval is that of a rate with the mean in the rate's place: exact for rewards of 0 and 1,
+    wide for others, whose spread is smaller.
+    """
+    n = len(rewards)
+    if not n:
+        void = "no fresh prompt was scored with the kept weights: no evidence is not a pass"
         return Measured(
             metric="mean_reward", kind="mean reward", value=None, interval=None, n=0, void=void
         )
-    low, high, _ = measured.interval
-    text = (
-        f"mean reward {measured.value:.3f} [{low:.3f}, {high:.3f}] on {measured.n} held-out prompts "
-        f"at step {step}"
+    mean = sum(rewards) / n
+    interval = rate_interval(mean, n, confidence)
+    return Measured(
+        metric="mean_reward",
+        kind="mean reward",
+        value=mean,
+        interval=interval,
+        n=n,
+        text=(
+            f"mean reward {mean:.3f} [{interval.low:.3f}, {interval.high:.3f}] on {n} fresh prompts, "
+            f"{how}, by the weights of step {step}"
+        ),
+        # The exact test wants a whole count: not more than was earned.
+        by_luck=binomial_tail(floor(sum(rewards) + 1e-6), n, threshold, upper=True),
     )
-    return replace(measured, metric="mean_reward", kind="mean reward", text=text)
 
 
 def _nothing(infra: int, missing: str | None = None) -> str:

@@ -7,15 +7,18 @@ What this module does not do: decide, run, or write over a recipe that is there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ..errors import BadInput
 from ..records.decision_spec import DecisionRule
+from ..records.stages import GRPO
 
 
 def next_recipe(old: str, rule: DecisionRule, evidence: Sequence[str], name: str) -> str:
-    """The TOML text of the next recipe: ``old`` with the rule's changes, without the decision over
-    its curves, never nightly.
+    """The TOML text of the next recipe: ``old`` with the rule's changes, with the rule's further
+    rules as the decision over its curves, or without one; never nightly.
 
     Args:
         old: the TOML text of recipe ``name``.
@@ -35,10 +38,19 @@ def next_recipe(old: str, rule: DecisionRule, evidence: Sequence[str], name: str
             del points[place]
     if not points:
         document.pop("decisions", None)
+    if rule.then:
+        # Below the report's points, which stay: the tree goes on over the next recipe's curves.
+        further = tomlkit.aot()
+        for point in points:
+            further.append(point)
+        over_curves = tomlkit.table()
+        over_curves["stage"] = GRPO.name
+        over_curves["evidence"] = "curves"
+        over_curves["rules"] = _rules(rule.then)
+        further.append(over_curves)
+        document["decisions"] = further
     document["description"] = rule.why
     for key, value in rule.set.items():
-        import tomlkit
-
         *tables, last = key.split(".")
         table = document
         for part in tables:
@@ -57,6 +69,28 @@ def next_recipe(old: str, rule: DecisionRule, evidence: Sequence[str], name: str
         head.append(rule.note)
     comments = "".join(f"# {line}\n" for line in (*head, *evidence))
     return f"{comments}{tomlkit.dumps(document).lstrip()}"
+
+
+def _rules(rules: Sequence[DecisionRule]) -> Any:
+    """The rules as they would be written into a recipe: fields that say nothing are left out."""
+    import tomlkit
+
+    tables = tomlkit.aot()
+    for rule in rules:
+        table = tomlkit.table()
+        for key in ("action", "name", "why", "recipe", "based_on", "note"):
+            if getattr(rule, key):
+                table[key] = getattr(rule, key)
+        table["when"] = [
+            {key: value for key, value in asdict(condition).items() if value not in (None, False)}
+            for condition in rule.when
+        ]
+        if rule.set:
+            table["set"] = rule.set
+        if rule.then:
+            table["then"] = _rules(rule.then)
+        tables.append(table)
+    return tables
 
 
 def write_next(text: str, path: Path) -> bool:

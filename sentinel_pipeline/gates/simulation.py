@@ -9,12 +9,14 @@ about a report.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..rates import percent
 from ..records.gate_spec import GatePolicy
-from .measured import Measured, Paired, measure_pair, measure_rate
+from .measured import Measured, Paired, measure_pair, measure_rate, measure_reward
 from .policies import verdict_of
+from .reward import RewardPolicy
+from .statistics import effective_samples
 
 REPORTS = 10_000
 TYPICAL_DISCORDANCE = 0.3
@@ -106,6 +108,95 @@ def fewest_items(policy: GatePolicy, most: int = 100_000) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if can_pass(middle) else (middle + 1, high)
     return low
+
+
+class Promise(NamedTuple):
+    """What a gate keeps of what it promises in one cell: a number of items and a true rate."""
+
+    promoted: float
+    """Chance of a pass where the truth is the threshold."""
+    covered: float
+    """Chance that the interval holds the truth."""
+
+
+def promise(policy: GatePolicy, n: int) -> Promise:
+    """Both for an absolute gate whose truth is its threshold, one answer an item, exactly: summed
+    over all counts that can come out."""
+    from scipy.stats import binom
+
+    promoted = 0.0
+    covered = 0.0
+    chances = binom.pmf(range(n + 1), n, policy.threshold).tolist()
+    for count, chance in enumerate(chances):
+        if chance < 1e-9:
+            continue
+        measured = measure_rate(policy, count, n)
+        promoted += chance * (verdict_of(policy, measured) == "pass")
+        low, high = (measured.interval or (0.0, 1.0))[:2]
+        covered += chance * (low <= policy.threshold <= high)
+    return Promise(promoted, covered)
+
+
+def promise_of_tasks(
+    policy: GatePolicy, tasks: int, samples: int, alike: float, *, reports: int, seed: int = 17
+) -> Promise:
+    """Both where each of ``tasks`` items is answered ``samples`` times and answers to one item
+    correlate by ``alike``: items are as hard as a beta distribution says."""
+    import numpy
+
+    random = numpy.random.default_rng(seed)
+    scale = (1 - alike) / alike
+    truth = policy.threshold
+    rates = random.beta(truth * scale, (1 - truth) * scale, (reports, tasks))
+    drawn = random.binomial(samples, rates)
+    n = tasks * samples
+    promoted = 0
+    covered = 0
+    for row in drawn.tolist():
+        effective = effective_samples([count / samples for count in row], n)
+        measured = measure_rate(policy, sum(row), n, effective)
+        promoted += verdict_of(policy, measured) == "pass"
+        low, high = (measured.interval or (0.0, 1.0))[:2]
+        covered += low <= truth <= high
+    return Promise(promoted / reports, covered / reports)
+
+
+class KeptPromise(NamedTuple):
+    """How often a GRPO run whose weights truly earn the bar, and no more, passes ``eval_reward``;
+    and how often it would by the window that its weights were chosen by."""
+
+    fresh: float
+    by_window: float
+
+
+def promise_of_kept(
+    bar: float, items: int, windows: int, *, graded: bool, reports: int, seed: int = 17
+) -> KeptPromise:
+    """Simulate ``reports`` runs, all of whose windows have the true mean ``bar``: the best of
+    ``windows`` is kept, and fresh prompts decide. Rewards are 0 and 1, or, ``graded``, anything in
+    between (a beta distribution of the same mean with a third of their variance)."""
+    import numpy
+
+    random = numpy.random.default_rng(seed)
+    policy = RewardPolicy(threshold=bar, items=items, decoding="{}", report_temperature=1.0)
+
+    def drawn(times: int) -> Any:
+        """Rewards of ``items`` prompts, for each of so many windows."""
+        if graded:
+            return random.beta(2 * bar, 2 * (1 - bar), (times, items))
+        return random.binomial(1, bar, (times, items)).astype(float)
+
+    def passes(rewards: Any) -> bool:
+        measured = measure_reward(rewards.tolist(), bar, policy.confidence, 0, "")
+        return verdict_of(policy, measured) == "pass"
+
+    fresh = 0
+    by_window = 0
+    for _ in range(reports):
+        looks = drawn(windows)
+        by_window += passes(looks[looks.mean(axis=1).argmax()])
+        fresh += passes(drawn(1)[0])
+    return KeptPromise(fresh / reports, by_window / reports)
 
 
 def _passes(

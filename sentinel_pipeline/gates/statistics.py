@@ -109,6 +109,39 @@ def wilson_rate(p: float, effective: float, confidence: float = 0.95) -> Interva
     return Interval(0.0 if p == 0 else max(0.0, low), 1.0 if p == 1 else min(1.0, high), confidence)
 
 
+_MANY = 40.0
+"""Independent answers from which on coverage is promised; with fewer, luck is what decides
+(``binomial_tail``)."""
+_FEW = 3.0
+"""Successes, or failures, up to which a bound is the Poisson one."""
+
+
+def rate_interval(p: float, effective: float, confidence: float = 0.95) -> Interval:
+    """``wilson_rate``, wider where at most three successes, or failures, of 40 and more were
+    seen: there Wilson's interval covers the truth in as few as 85 % of cases. The bound next to the
+    edge is that of Brown, Cai and DasGupta (2001), the other one that of Clopper and Pearson
+    (1934).
+
+    Raises:
+        ValueError: as ``wilson_rate``.
+    """
+    from scipy.special import betaincinv, gammaincinv
+
+    low, high, _ = wilson_rate(p, effective, confidence)
+    if effective < _MANY:
+        return Interval(low, high, confidence)
+    passed = p * effective
+    failed = effective - passed
+    tail = (1 - confidence) / 2
+    if 0 < passed <= _FEW + 1e-9:
+        low = min(low, float(gammaincinv(passed, 2 * tail)) / effective)
+        high = max(high, float(betaincinv(passed + 1, max(failed, 1e-9), 1 - tail)))
+    if 0 < failed <= _FEW + 1e-9:
+        high = max(high, 1 - float(gammaincinv(failed, 2 * tail)) / effective)
+        low = min(low, float(betaincinv(max(passed, 1e-9), failed + 1, tail)))
+    return Interval(max(low, 0.0), min(high, 1.0), confidence)
+
+
 def _score_bounds(p: float, n: float, z: float) -> tuple[float, float]:
     shrink = 1 + z * z / n
     centre = (p + z * z / (2 * n)) / shrink

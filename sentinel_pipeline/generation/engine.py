@@ -3,18 +3,23 @@ finished rows dropped.
 
 Where the chat template opens a thought, its tag stands before the completion. It is a plain loop
 over ``model.forward``: rows that ended leave the batch, so a batch costs what its open rows cost.
+A batch that the device's memory does not hold is answered in halves: a row's draws are its own, so
+its answer is the same up to rounding.
 Not covered: beams, penalties, several completions of one prompt in a call (ask under several ids).
 """
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from ..errors import Infrastructure
 from ..records.decoding import Decoding
+from ..worker.device import first_line, is_out_of_memory
 from .answer import Answer, Engine
 from .prompts import Prompt, encode, opened_thought
 
@@ -59,8 +64,12 @@ def generate(
     fitting = iter(
         sorted((i for i in items if len(i.tokens) < context), key=lambda i: (len(i.tokens), i.id))
     )
-    while batch := list(islice(fitting, decoding.batch_size)):
-        yield _answer_batch(model, tokenizer, batch, decoding, context)
+    size = decoding.batch_size
+    while batch := list(islice(fitting, size)):
+        answers = _answer_batch(model, tokenizer, batch, decoding, context)
+        # What did not fit once is not tried again: the rows that follow are longer.
+        size = min(size, answers.largest)
+        yield answers.rows
 
 
 def sample_tokens(
@@ -73,7 +82,56 @@ def sample_tokens(
     """Token ids of an answer to each (id, prompt's token ids), its end token included, all in one
     batch."""
     items = [_Item(name, tokens) for name, tokens in prompts]
-    return _decode(model, items, decoding, decoding.max_new_tokens, stops, pad)
+    return _decode_fitting(model, items, decoding, decoding.max_new_tokens, stops, pad).rows
+
+
+class _Fitting(NamedTuple):
+    """Rows that were decoded, and how many at once fitted the device."""
+
+    rows: list[Any]
+    largest: int
+
+
+def _decode_fitting(
+    model: PreTrainedModel,
+    batch: list[_Item],
+    decoding: Decoding,
+    room: int,
+    stops: frozenset[int],
+    pad: int,
+) -> _Fitting:
+    """Decode a batch, in halves where memory does not suffice.
+
+    Raises:
+        Infrastructure: one row alone does not fit.
+    """
+    import torch
+
+    was_training = model.training
+    # Out of training mode: under gradient checkpointing a model in it drops the cache that it is
+    # given, and every token would see one token alone.
+    model.eval()
+    try:
+        return _Fitting(_decode(model, batch, decoding, room, stops, pad), len(batch))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        message = first_line(error)
+    finally:
+        model.train(was_training)
+    if len(batch) == 1:
+        raise Infrastructure(
+            f"out of memory answering one prompt of {len(batch[0].tokens)} tokens with up to {room} more ({message}): "
+            "lower max_new_tokens, or take a larger device. Nothing that is finished is lost; run again to go on."
+        )
+    # Only here is the failed attempt's cache gone.
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    middle = len(batch) // 2
+    first = _decode_fitting(model, batch[:middle], decoding, room, stops, pad)
+    second = _decode_fitting(model, batch[middle:], decoding, room, stops, pad)
+    return _Fitting(first.rows + second.rows, min(first.largest, second.largest))
 
 
 def _answer_batch(
@@ -82,15 +140,15 @@ def _answer_batch(
     batch: list[_Item],
     decoding: Decoding,
     context: int,
-) -> list[Answer]:
+) -> _Fitting:
     started = time.perf_counter()
     stops = stop_tokens(model, tokenizer)
     opened = opened_thought(tokenizer, decoding.prompt_format)
     room = min(decoding.max_new_tokens, context - max(len(item.tokens) for item in batch))
-    rows = _decode(model, batch, decoding, room, stops, int(tokenizer.pad_token_id or 0))
+    decoded = _decode_fitting(model, batch, decoding, room, stops, int(tokenizer.pad_token_id or 0))
     share = round((time.perf_counter() - started) / len(batch), 6)
     answers = []
-    for item, row in zip(batch, rows, strict=True):
+    for item, row in zip(batch, decoded.rows, strict=True):
         stopped = bool(row) and row[-1] in stops
         tokens = row[:-1] if stopped else row
         # Special tokens stay visible: a marker in the middle of an answer is the model's fault, not
@@ -99,14 +157,26 @@ def _answer_batch(
             tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
         answers.append(Answer(item.id, opened + str(text), stopped, len(tokens), share))
-    return answers
+    return _Fitting(answers, decoded.largest)
 
 
 def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """The end tokens of the model's generation config, and the tokenizer's own."""
-    configured = model.generation_config.eos_token_id if model.generation_config else None
-    ids = configured if isinstance(configured, (list, tuple)) else [configured]
-    return frozenset(int(i) for i in (*ids, tokenizer.eos_token_id) if i is not None)
+    """The end tokens of the model's generation config and configuration, and the tokenizer's own:
+    of a document, and of a turn."""
+    ids: list[int | None] = [tokenizer.eos_token_id]
+    for settings in (model.generation_config, model.config.get_text_config()):
+        configured = getattr(settings, "eos_token_id", None)
+        ids += configured if isinstance(configured, (list, tuple)) else [configured]
+    return frozenset(int(i) for i in ids if i is not None)
+
+
+def name_stops(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let the generation config that is saved with the weights name every token at which
+    generation stops here, so that a plain ``generate`` stops there too."""
+    if model.generation_config is not None and tokenizer.eos_token_id is not None:
+        end = int(tokenizer.eos_token_id)
+        others = sorted(stop_tokens(model, tokenizer) - {end})
+        model.generation_config.eos_token_id = [end, *others] if others else end
 
 
 def _decode(
@@ -143,6 +213,7 @@ def _decode(
                 if draws is None
                 else _sample(logits, draws[open_rows, step], decoding)
             )
+            chosen = chosen.to(device)
             for row, token in zip(open_rows, chosen.tolist(), strict=True):
                 out[row].append(token)
             # Rows that ended leave the batch and its cache: each further step costs the open rows.
@@ -177,7 +248,8 @@ def _forward(
         logits_to_keep=1,
     )
     logits: Tensor = result.logits[:, -1].float()
-    return logits
+    # Apple's GPUs have no float64, which sampling computes in.
+    return logits.cpu() if logits.device.type == "mps" else logits
 
 
 def _draws(batch: list[_Item], decoding: Decoding, room: int) -> Tensor | None:

@@ -2,8 +2,10 @@
 in a plain format.
 
 ``chat`` renders the turns with the template and the generation prompt; ``cue`` is ``Instruction:
-…`` and ``Response:``; ``raw`` is the turns' text alone. The plain formats add no special token: a
-gap proof compares formats, not leaked markers.
+…`` and ``Response:``; ``raw`` is the turns' text alone. The plain formats hold no special token but
+the one by which a document began in pretraining (BOS), where the tokenizer writes one itself: a gap
+proof compares formats, not leaked markers, and a model without the BOS that it knows is another
+one.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from ..errors import BadInput
 from ..records import Message, Task
 from ..records.conversation import sample_id, sampled
 from ..records.decoding import Decoding
+from .template import rendered
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -74,8 +77,8 @@ def plain(messages: tuple[Message, ...], prompt_format: str) -> str:
 def encode(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], decoding: Decoding
 ) -> list[list[int]]:
-    """Token ids of rendered prompts. No special token is added; that the plain formats hold none is
-    checked, not assumed.
+    """Token ids of rendered prompts. Plain ones begin with BOS where the tokenizer itself begins a
+    text so; that they hold no other special token is checked, not assumed.
 
     Raises:
         BadInput: as ``render``, or a plain prompt whose own text is read as a special token.
@@ -91,7 +94,17 @@ def encode(
                 name = tokenizer.convert_ids_to_tokens(min(specials_present))
                 problem = f"the plain prompt {prompt.id!r} holds the special token {name!r}."
                 raise BadInput(problem, fix="Change its text.")
+        opening = text_opening(tokenizer)
+        encoded = [opening + tokens for tokens in encoded]
     return encoded
+
+
+def text_opening(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """BOS, where the tokenizer puts it before a plain text as it did in pretraining; else
+    nothing."""
+    bos = tokenizer.bos_token_id
+    ids = tokenizer("a")["input_ids"]
+    return [bos] if bos is not None and ids and ids[0] == bos else []
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
@@ -105,13 +118,7 @@ def render_chat(
     tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, Any]], *, prompt: bool = True
 ) -> str:
     """``turns`` through the chat template; ``prompt`` adds the opening of the assistant's turn."""
-    if not tokenizer.chat_template:
-        raise BadInput(
-            "the tokenizer has no chat template.",
-            file=tokenizer.name_or_path or None,
-            fix="Add chat_template.jinja to the model's folder, or use the prompt format 'cue' or 'raw'.",
-        )
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt))
+    return rendered(tokenizer, turns, prompt=prompt)
 
 
 def opened_thought(tokenizer: PreTrainedTokenizerBase, prompt_format: str = "chat") -> str:

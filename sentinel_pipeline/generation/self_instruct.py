@@ -1,12 +1,12 @@
 """A base model writes instructions, then responses to them (after Wang et al., 2022,
-arXiv:2212.10560), as the stage 1 plan asks.
+arXiv:2212.10560), as the stage 1 plan asks; or whole conversations, as the stage 1 findings do.
 
-It reads plain text: no chat template, no special token, and both are verified (``guards``,
-``prompts.encode``), never assumed. Rounds of attempts ask for the categories that lack most and for
-their least used topics; an instruction that is near one that is there is refused, and so is a row
-that the critic does not accept. Each round is appended as one piece, and all that it draws comes
-from the seed and its number: a killed run goes on and ends with the same rows. What this module
-does not do: load a model, or let a row past the critic.
+It reads plain text: no chat template, no special token but a text's own opening, and both are
+verified (``guards``, ``prompts.encode``), never assumed. Rounds of attempts ask for the categories
+that lack most and for their least used topics; an instruction that is near one that is there is
+refused, and so is a row that the critic does not accept. Each round is appended as one piece, and
+all that it draws comes from the seed and its number: a killed run goes on and ends with the same
+rows. What this module does not do: load a model, or let a row past the critic.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from ..records.data_spec import CriticSpec, SelfGenerated
 from ..records.decoding import Decoding
 from ..secrets import mask
 from ..store.files import whole_lines
+from . import conversations
 from .answers import Answer, Engine, open_for_append
 from .guards import Known
 from .prompts import Prompt, plain
@@ -38,9 +39,9 @@ from .topics import SHOWN, TOPICS, Shown
 ROUND = 32
 """Attempts between two appends: what a kill costs at most."""
 SOURCE = "model:base"
-_UNANSWERED = ("length", "form", "near_duplicate")
-"""Why an instruction is not answered; one that was answered is not written again, whatever became
-of it."""
+_UNANSWERED = ("length", "form", "near_duplicate", "repetition")
+"""Why an instruction is not answered, or a conversation read no further; one that was answered is
+not written again, whatever became of it."""
 WORDS = (3, 80)
 """Fewest and most words of an instruction."""
 _CUES = re.compile(r"\n\s*(?:Topic|Instruction):")
@@ -62,11 +63,20 @@ class Attempt:
     response: str
     reason: str
     """``accepted``, or why not."""
+    turns: list[dict[str, str]] = field(default_factory=list)
+    """Of a conversation the turns before ``response``, the user's last; ``instruction`` is then
+    what the user says in all of them, and ``category`` its kind."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        if self.turns:
+            return tuple(Message(turn["role"], turn["content"]) for turn in self.turns)
+        return (Message("user", self.instruction),)
 
     def to_row(self) -> dict[str, str]:
         """The stage 1 plan's row: ``formatted_text`` is what the base model would read,
         ``completion`` its end, which is learnt."""
-        prompt = plain((Message("user", self.instruction),), "cue")
+        prompt = plain(self.messages, "cue")
         answer = f" {self.response}"
         return {
             "instruction": self.instruction,
@@ -76,13 +86,12 @@ class Attempt:
         }
 
     def to_candidate(self) -> Candidate:
-        messages = (Message("user", self.instruction),)
         return Candidate(
-            id=content_id(messages, f"{SOURCE}|{self.response}"),
+            id=content_id(self.messages, f"{SOURCE}|{self.response}"),
             source=SOURCE,
-            messages=messages,
+            messages=self.messages,
             completion=self.response,
-            category=self.category,
+            category=conversations.CATEGORY if self.turns else self.category,
         )
 
 
@@ -126,7 +135,7 @@ class Writer:
         self.attempts = read_attempts(path)
         guards = Known(
             self.spec.near_duplicates,
-            [shown.instruction for group in SHOWN.values() for shown in group],
+            self._demonstrated(),
         )
         for attempt in self.attempts:
             if attempt.reason.partition(":")[0] not in _UNANSWERED:
@@ -145,7 +154,23 @@ class Writer:
                 os.fsync(stream.fileno())
                 report(len(self.accepted), len(self.attempts), self.tokens)
 
+    def _demonstrated(self) -> list[str]:
+        """What is shown to the model counts as written."""
+        if self.spec.kind == "conversations":
+            shown = conversations.SHOWN_CONVERSATIONS
+            return ["\n".join(each.turns[::2]) for each in shown]
+        return [shown.instruction for group in SHOWN.values() for shown in group]
+
+    @property
+    def topics(self) -> Mapping[str, Sequence[str]]:
+        """Category, or kind of conversation -> its topics."""
+        if self.spec.kind == "conversations":
+            return conversations.CONVERSATION_TOPICS
+        return TOPICS
+
     def _round(self, number: int, guards: Known) -> list[Attempt]:
+        if self.spec.kind == "conversations":
+            return list(self._judged(self._conversations(number, guards)))
         accepted = self.accepted
         slots = self._slots(number, accepted)
         requests = [
@@ -171,10 +196,55 @@ class Writer:
         }
         return list(self._judged([answered.get(attempt.number, attempt) for attempt in attempts]))
 
+    def _conversations(self, number: int, guards: Known) -> list[Attempt]:
+        """A whole conversation an attempt, with why it goes no further."""
+        slots = self._slots(number, self.accepted)
+        chances = [Random(f"shown|{self.seed}|{number}|{at}") for at in range(len(slots))]
+        prompts = [
+            Prompt(
+                f"{self.seed}|{number}|{at}|conversation",
+                (Message("user", conversations.request(kind, topic, chance)),),
+            )
+            for at, ((kind, topic), chance) in enumerate(zip(slots, chances, strict=True))
+        ]
+        attempts = []
+        answers = self._ask(prompts, self.spec.conversation_tokens)
+        for at, ((kind, topic), answer) in enumerate(zip(slots, answers, strict=True)):
+            text, ended = self._until_end(answer.completion)
+            turns, reason = conversations.read_turns(text, *self.spec.turns)
+            asked = conversations.asked_text(turns)
+            if not reason and (broken := invalid_text(text)):
+                reason = f"form: {broken}"
+            if not reason:
+                near = guards.nearest(asked)
+                if near >= self.spec.near_duplicates:
+                    reason = f"near_duplicate: {near:.2f} like one that is there"
+                else:
+                    guards.add(asked)
+            whole = len(turns) == 2 * self.spec.turns[1]
+            if not (reason or ended or answer.stopped or whole):
+                # Its last answer is cut off where the tokens ran out.
+                reason = f"unfinished: no end within {self.spec.conversation_tokens} tokens"
+            response = turns[-1].content if turns and turns[-1].role == "assistant" else ""
+            earlier = turns[:-1] if response else turns
+            attempts.append(
+                Attempt(
+                    round=number,
+                    number=at,
+                    category=kind,
+                    topic=topic,
+                    instruction=asked,
+                    response=response,
+                    reason=reason,
+                    turns=[turn.to_dict() for turn in earlier],
+                )
+            )
+        return attempts
+
     def _slots(self, number: int, accepted: Sequence[Attempt]) -> list[tuple[str, str]]:
         """Category and topic of each attempt: the category that lacks most by its share, then its
         least used topic."""
-        names = [name for name in self.shares if name in TOPICS] or list(TOPICS)
+        names = [name for name in self.shares if name in self.topics] or list(self.topics)
         weights = {name: max(self.shares.get(name, 1.0), 1e-9) for name in names}
         taken = Counter(attempt.category for attempt in accepted)
         tried = Counter(attempt.category for attempt in self.attempts)
@@ -191,8 +261,9 @@ class Writer:
                     category,
                 ),
             )
-            least = min(used[name, topic] for topic in TOPICS[name])
-            topic = chance.choice([topic for topic in TOPICS[name] if used[name, topic] == least])
+            topics = self.topics[name]
+            least = min(used[name, topic] for topic in topics)
+            topic = chance.choice([topic for topic in topics if used[name, topic] == least])
             used[name, topic] += 1
             tried[name] += 1
             slots.append((name, topic))
@@ -246,7 +317,8 @@ class Writer:
         """The text before the model's own end of a document or the next example, and whether there
         was such an end."""
         cuts = [at for end in self.ends if (at := text.find(end)) >= 0]
-        if cue := _CUES.search(text):
+        following = conversations.NEXT if self.spec.kind == "conversations" else _CUES
+        if cue := following.search(text):
             cuts.append(cue.start())
         return (text[: min(cuts)], True) if cuts else (text, False)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..candidates.turns import plain_turn
@@ -26,6 +28,7 @@ from ..critic.thoughts import with_thought
 from ..errors import BadInput, Infrastructure
 from ..records import Message
 from ..records.decoding import Decoding
+from ..records.engine_spec import ServerModel
 from ..sandbox.outcomes import one_line
 from .answer import Answer
 from .prompts import Prompt, plain
@@ -49,6 +52,8 @@ class ServerSpec:
 
     base_url: str
     """With its version path: ``http://127.0.0.1:8000/v1``."""
+    more_urls: tuple[str, ...] = ()
+    """Further servers of the same model: requests go to all in turn."""
     model: str
     key: str | None = field(default=None, repr=False)
     concurrency: int = 8
@@ -59,6 +64,17 @@ class ServerSpec:
     wait_s: float = 1.0
     """First pause before a retry; it doubles, up to a minute. A server's own ``Retry-After`` is
     kept."""
+    token_limit: str = "max_tokens"
+    """The field that bounds an answer: OpenAI's reasoning models know ``max_completion_tokens``
+    alone."""
+    reasoning_effort: str | None = None
+    """Sent where it is given."""
+    sampling: bool = True
+    """Whether temperature, top_p and seed are sent: some reasoning models refuse them."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return (self.base_url, *self.more_urls)
 
 
 @dataclass(slots=True)
@@ -98,9 +114,13 @@ class Server:
     def __init__(self, spec: ServerSpec) -> None:
         import httpx
 
-        if not spec.base_url.startswith(("http://", "https://")):
-            raise BadInput(f"not an http or https address: {spec.base_url!r}.", field="--base-url")
+        for url in spec.urls:
+            if not url.startswith(("http://", "https://")):
+                raise BadInput(f"not an http or https address: {url!r}.", field="--base-url")
         self.spec, self.usage = spec, Usage()
+        self._turn = 0
+        self._rests: dict[str, float] = {}
+        """Server -> when it may be asked again, of those that failed."""
         headers = {"Authorization": f"Bearer {spec.key}"} if spec.key else {}
         limits = httpx.Limits(max_connections=spec.concurrency)
         self._client = httpx.Client(
@@ -199,7 +219,8 @@ class Server:
         problem = ""
         for attempt in range(self.spec.tries):
             self._keep_rate()
-            reply, problem, pause = self._try(path, body)
+            url = self._next_url()
+            reply, problem, pause = self._try(url, path, body)
             if reply is not None:
                 self._failures_in_a_row = 0
                 return reply
@@ -208,21 +229,66 @@ class Server:
             if attempt + 1 < self.spec.tries:
                 self.usage.retries += 1
                 wait_s = self.spec.wait_s * 2**attempt if pause is None else pause
-                time.sleep(min(_LONGEST_WAIT_S, wait_s))
+                # Another server may take the item at once.
+                if not self._another_than(url, min(_LONGEST_WAIT_S, wait_s)):
+                    time.sleep(min(_LONGEST_WAIT_S, wait_s))
         with self._lock:
             self.usage.failed += 1
             self._failures_in_a_row += 1
             self._last_problem = problem
         raise _GivenUp(f"{problem} after {attempt + 1} {'tries' if attempt else 'try'}")
 
-    def _try(self, path: str, body: dict[str, Any]) -> tuple[Reply | None, str, float | None]:
+    def _next_url(self) -> str:
+        """The next server in turn that is not resting; the first to be ready where all are."""
+        urls = self.spec.urls
+        with self._lock:
+            self._turn += 1
+            in_turn = [urls[(self._turn + index) % len(urls)] for index in range(len(urls))]
+            now = time.monotonic()
+            ready = [url for url in in_turn if self._rests.get(url, 0.0) <= now]
+            return ready[0] if ready else min(urls, key=lambda url: self._rests[url])
+
+    def _another_than(self, failed: str, rest_s: float) -> bool:
+        """Whether another server can be asked while the one that failed rests."""
+        now = time.monotonic()
+        with self._lock:
+            self._rests[failed] = now + rest_s
+            return any(self._rests.get(url, 0.0) <= now for url in self.spec.urls)
+
+    def require_serves(self, folder: Path) -> None:
+        """Hold what each server says of its model against the weights that are to answer.
+
+        Raises:
+            Infrastructure: a server cannot be reached, or serves other weights or none that it
+                names: its answers would not be evidence about these.
+        """
+        import httpx
+
+        for url in self.spec.urls:
+            try:
+                response = self._client.get(f"{url.rstrip('/')}/models")
+                models = response.json()["data"]
+                served = next(row for row in models if row["id"] == self.spec.model)
+                root = served.get("root")
+            except (httpx.TransportError, ValueError, KeyError, TypeError, StopIteration) as error:
+                raise Infrastructure(
+                    f"{url} does not tell of a model {self.spec.model!r} ({type(error).__name__}). "
+                    f"{_how_to_serve(folder, self.spec.model)}"
+                ) from error
+            if not isinstance(root, str) or Path(root).resolve() != folder.resolve():
+                raise Infrastructure(
+                    f"{url} serves {one_line(str(root))} as {self.spec.model!r}, not the weights to be asked. "
+                    f"{_how_to_serve(folder, self.spec.model)}"
+                )
+
+    def _try(
+        self, url: str, path: str, body: dict[str, Any]
+    ) -> tuple[Reply | None, str, float | None]:
         """A reply, or what was wrong and how long the server wants us to wait."""
         import httpx
 
         try:
-            response = self._client.post(
-                f"{self.spec.base_url.rstrip('/')}/{path}", json={"model": self.spec.model, **body}
-            )
+            response = self._client.post(f"{url.rstrip('/')}/{path}", json=self._body(body))
         except (httpx.TransportError, httpx.InvalidURL) as error:
             return None, f"{type(error).__name__}: {one_line(str(error))}", None
         finally:
@@ -238,6 +304,17 @@ class Server:
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             return None, f"not a reply in OpenAI's shape ({type(error).__name__})", None
 
+    def _body(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The request in the words that this model knows."""
+        sent = {"model": self.spec.model, **body}
+        sent[self.spec.token_limit] = sent.pop("max_tokens")
+        if not self.spec.sampling:
+            for name in ("temperature", "top_p", "seed"):
+                sent.pop(name, None)
+        if self.spec.reasoning_effort is not None:
+            sent["reasoning_effort"] = self.spec.reasoning_effort
+        return sent
+
     def _refused(self, status: int, text: str) -> Reply:
         """What a 4xx says: too long a prompt and a filter are the answer's fate; anything else is
         ours to fix."""
@@ -251,6 +328,15 @@ class Server:
             403: "Check the key.",
             404: "Check --base-url and the model's name.",
         }
+        if status == 400 and "max_completion_tokens" in folded:
+            fixes[400] = (
+                "Bound its answers by that field: --token-limit max_completion_tokens, or token_limit "
+                "in the recipe."
+            )
+        elif status == 400 and any(name in folded for name in ("temperature", "top_p", "'seed'")):
+            fixes[400] = (
+                "Leave them out: --no-send-sampling, or send_sampling = false in the recipe."
+            )
         raise BadInput(
             f"{self.spec.base_url} refused the request for model {self.spec.model!r}: HTTP {status}: {one_line(text, 300)}",
             fix=fixes.get(status, "Change what the server complains about."),
@@ -285,6 +371,27 @@ class Server:
 
     def _is_out(self) -> bool:
         return self._failures_in_a_row >= max(4, self.spec.concurrency)
+
+
+def spec_of(served: ServerModel) -> ServerSpec:
+    """How a recipe's ``[server]`` is asked; the key is read from the environment now."""
+    return ServerSpec(
+        base_url=served.base_urls[0],
+        more_urls=served.base_urls[1:],
+        model=served.model,
+        key=os.environ.get(served.key_env),
+        concurrency=served.concurrency,
+        requests_per_minute=served.requests_per_minute,
+        timeout_s=served.timeout_s,
+        tries=served.max_retries + 1,
+        token_limit=served.token_limit,
+        reasoning_effort=served.reasoning_effort,
+        sampling=served.send_sampling,
+    )
+
+
+def _how_to_serve(folder: Path, model: str) -> str:
+    return f"Serve them: vllm serve {folder} --served-model-name {model}"
 
 
 def _with_calls(message: dict[str, Any], text: str) -> str:

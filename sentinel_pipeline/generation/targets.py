@@ -36,6 +36,8 @@ class Target:
     """The server, with its version path, of a served model."""
     heldout: Path | None = None
     """The task bank's suite of a recipe's stage."""
+    trust_remote_code: bool = False
+    """Whether the recipe of the stage lets Python files that come with the model run."""
 
     @property
     def slug(self) -> str:
@@ -72,7 +74,9 @@ def find_target(home: Home, address: str) -> Target:
     folder = Path(address).expanduser()
     if folder.is_dir():
         checkpoint = folder if (folder / "model").is_dir() else None
-        resolved = resolve_model(ModelSpec(source=str(folder / "model" if checkpoint else folder)))
+        resolved = resolve_model(
+            ModelSpec(source=str(folder / "model" if checkpoint else folder)), home.converted
+        )
         return Target(
             name=folder.name,
             model_hash=files_hash(resolved),
@@ -81,7 +85,9 @@ def find_target(home: Home, address: str) -> Target:
         )
     source, _, revision = address.partition("@")
     try:
-        resolved = resolve_model(ModelSpec(source=source, revision=revision or None))
+        resolved = resolve_model(
+            ModelSpec(source=source, revision=revision or None), home.converted
+        )
     except BadInput as error:
         raise BadInput(str(error), field="MODEL", fix=_hint(home, address)) from error
     except Infrastructure as error:
@@ -91,12 +97,17 @@ def find_target(home: Home, address: str) -> Target:
 
 def _of_stage(store: Store, address: StageAddress) -> Target:
     checkpoint = store.get(f"{address.stage}_checkpoint")
+    try:
+        trusted = store.home.recipe(address.recipe).model.trust_remote_code
+    except BadInput:
+        trusted = False  # a recipe that cannot be read allows nothing; its models can be asked
     return Target(
         name=str(address),
         model_hash=checkpoint.hash,
         folder=model_folder(checkpoint),
         checkpoint=checkpoint.folder if (checkpoint.folder / "model").is_dir() else None,
         heldout=_heldout(store.find("task_bank")),
+        trust_remote_code=trusted,
     )
 
 

@@ -24,8 +24,8 @@ from ..records.conversation import sample_id
 from ..records.judge_spec import JudgeSpec
 from ..store import Home, Ledger, read_jsonl
 from ..store.files import whole_lines
-from .ask import RUBRIC, Ask, identity, judge_prompt, open_judges, read_verdict
-from .licence import Labelled, require_licence
+from .ask import RUBRIC, Ask, VerdictCut, identity, judge_prompt, open_judges, read_verdict
+from .licence import Labelled, labels_hash, read_labels, require_licence
 
 
 class _Asked(NamedTuple):
@@ -79,7 +79,10 @@ def add_verdicts(
     if judge.model is None or not rubrics:
         return 0
     with open_judges(home, judge.model) as [(ask, model_hash, at_once)]:
-        licences = _Licences(ledger, judge, judge.model.name, model_hash)
+        label_set = ""
+        if judge.exam is not None:
+            label_set = labels_hash(read_labels(home.root / judge.exam.labels))
+        licences = _Licences(ledger, judge, judge.model.name, model_hash, label_set)
         if every:
             licences.require(rubrics.values())
         judged_before = {
@@ -129,11 +132,14 @@ def _asked(
 class _Licences:
     """Why the judge may not judge by a rubric, asked of the ledger once for each."""
 
-    def __init__(self, ledger: Ledger, spec: JudgeSpec, name: str, model_hash: str) -> None:
+    def __init__(
+        self, ledger: Ledger, spec: JudgeSpec, name: str, model_hash: str, labels: str
+    ) -> None:
         self.ledger = ledger
         self.spec = spec
         self.name = name
         self.model_hash = model_hash
+        self.labels = labels
         self._found: dict[str, str | None] = {}
 
     def require(self, rubrics: Iterable[str]) -> None:
@@ -146,7 +152,10 @@ class _Licences:
         if rubric not in self._found:
             try:
                 require_licence(
-                    self.ledger, identity(self.name, self.model_hash, rubric), self.spec
+                    self.ledger,
+                    identity(self.name, self.model_hash, rubric),
+                    self.spec,
+                    self.labels,
                 )
                 self._found[rubric] = None
             except GateRefused as error:
@@ -174,6 +183,8 @@ def _verdicts(
                     )
                 )
             )
+        except VerdictCut as error:
+            return _row(question, "infra", f"infra: no verdict: {error}")
         except Infrastructure as error:
             down.append(str(error))
             return _row(question, "infra", f"infra: the judge did not answer: {error}")

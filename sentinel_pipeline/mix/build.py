@@ -2,7 +2,8 @@
 
 One pass reads and surveys every row; DuckDB finds duplicates and draws quotas over the survey,
 spilling to the folder it is given; the chosen rows are then copied from the tables, a row group at
-a time. What this module does not do: write the mix itself.
+a time. With ``engine = "ray"`` a cluster's nodes read, survey and compare; the mix is the same.
+What this module does not do: write the mix itself.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..store.catalog import Workbench, workbench
 from .dedup import find_duplicates
 from .quotas import draw_quotas
 from .report import MixReport
-from .survey import pool, survey
+from .survey import pool, pool_blocks, survey, survey_blocks
 
 
 class LeftOut(NamedTuple):
@@ -66,7 +67,8 @@ def build_mix(
         spec: shares, unit, size, caps, weights, thresholds.
         seed: of the sampling.
         scratch: an existing folder for what does not fit into memory; a folder of its own is made
-            in it and removed.
+            in it and removed. On a Ray cluster every node has to see it, and the tables, at the
+            same paths.
 
     Raises:
         BadInput: a ``spec`` that cannot be meant, such as shares that do not sum to 1.
@@ -74,7 +76,11 @@ def build_mix(
     validate(spec, prefix="mix")
     with tempfile.TemporaryDirectory(prefix=".mix-", dir=scratch) as name:
         folder = Path(name)
-        rows = survey(pool(accepted, repairs), folder, banned=banned, spec=spec, seed=seed)
+        if spec.engine == "ray":
+            blocks = pool_blocks(accepted, repairs)
+            rows = survey_blocks(blocks, folder, banned=banned, spec=spec, seed=seed)
+        else:
+            rows = survey(pool(accepted, repairs), folder, banned=banned, spec=spec, seed=seed)
         with workbench(folder / "spill", spec.memory_mib) as bench:
             bench.view("survey", folder / "survey.parquet")
             find_duplicates(bench, folder, rows, spec)

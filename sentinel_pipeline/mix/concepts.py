@@ -35,7 +35,7 @@ OPPOSITES = tuple(
     frozenset(group.split())
     for group in (
         "=even =odd", "=maximum =minimum", "=first =last", "=sum =product =difference",
-        "=left =right", "=greater =less", "=positive =negative", "=upper =lower", "=square =cube =root",
+        "=left =right", "=greater =less", "=positive =negative", "=upper =lower", "=upper =less", "=square =cube =root",
         "=length =short", "=two =three", "lcm gcd", "=area =volume =perimeter", "=row =column",
         "=insert =remove", "=zero one", "vowel conso", "isosc equil scale", "fourt fifth",
         "inter union",
@@ -262,6 +262,7 @@ mixed: mixed mista mixta mixte gemischt 混合
 represent: represent represented represents representa repres dargestellt darstell 表示
 year: year years ano anos annee jahr 年
 bank: bank banco banque 银行
+country: country countries pais paises 国家
 account: account conta cuenta compte konto 账户
 balance: balance saldo solde kontostand 余额
 """

@@ -13,17 +13,24 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..cluster import Shared, map_tables
 from ..gates.statistics import wilson
 from ..plots import Bar, rate_bars
 from ..rates import with_interval
 from ..records import Candidate, Interval, Row, Task
+from ..store.tables import Block, read_block
 from .plants import plant
 from .suite_index import Hit, SuiteIndex
+from .survey import PoolBlock
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_RELATIVES = 4000
 """Training tasks that the index is calibrated with."""
@@ -183,24 +190,85 @@ def decontaminate(
             rows each time, so that no row is judged twice differently.
         seed: of the measurement on plants; None: no measurement.
     """
-    items = list(tasks)
-    others = _some(list(relatives), MAX_RELATIVES, 0)
-    index = SuiteIndex(items, others)
     stream = iter(rows)
     head = list(islice(stream, MAX_LEARNT)) if corpus is None else []
-    sample = head if corpus is None else list(islice(corpus, MAX_LEARNT))
-    index.learn(sample)
+    comparison = _Comparison(tasks, relatives, head if corpus is None else corpus)
     hits: list[Hit] = []
     count = 0
     for count, row in enumerate(chain(head, stream), start=1):  # noqa: B007
-        hit = index.find(row)
+        hit = comparison.index.find(row)
         if hit is not None:
             hits.append(hit)
-    measured = measure(items, others, seed, sample) if seed is not None else None
-    suites = dict(Counter(task.suite for task in items))
-    return DecontaminationReport(
-        rows=count, tasks=len(items), suites=suites, hits=tuple(hits), measured=measured
-    )
+    return comparison.report(count, hits, seed)
+
+
+def decontaminate_blocks(
+    blocks: Sequence[PoolBlock | RowBlock],
+    tasks: Iterable[Task],
+    *,
+    relatives: Iterable[Task] = (),
+    corpus: Iterable[Row | Candidate],
+    seed: int | None = None,
+) -> DecontaminationReport:
+    """What ``decontaminate`` reports of the rows of ``blocks``, which the nodes of a Ray cluster
+    read and compare; the items' index goes to each of them once."""
+    comparison = _Comparison(tasks, relatives, corpus)
+    work = partial(_find_in_block, Shared(comparison.index))
+    hits = [Hit(**row) for table in map_tables(work, blocks) for row in table.to_pylist()]
+    return comparison.report(sum(each.block.rows for each in blocks), hits, seed)
+
+
+class RowBlock(NamedTuple):
+    """A block of a table of a mix's rows."""
+
+    block: Block
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, read where this is called."""
+        return map(Row.from_row, read_block(self.block))
+
+
+def _find_in_block(index: Shared[SuiteIndex], block: PoolBlock | RowBlock) -> pa.Table:
+    """In a Ray process: what the rows of a block overlap."""
+    import pyarrow as pa
+
+    rows: Iterable[Row | Candidate]
+    if isinstance(block, RowBlock):
+        rows = block.rows()
+    else:
+        rows = (entry.candidate for entry in block.entries())
+    hits = [hit._asdict() for row in rows if (hit := index.get().find(row)) is not None]
+    text = pa.string()
+    fields = [("id", text), ("task_id", text), ("suite", text), ("kind", text)]
+    return pa.Table.from_pylist(hits, schema=pa.schema([*fields, ("score", pa.float64())]))
+
+
+class _Comparison:
+    """The items with their relatives, and an index of them that has learnt a corpus's wording."""
+
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        relatives: Iterable[Task],
+        corpus: Iterable[Row | Candidate],
+    ) -> None:
+        self.items = list(tasks)
+        self.others = _some(list(relatives), MAX_RELATIVES, 0)
+        self.sample = list(islice(corpus, MAX_LEARNT))
+        self.index = SuiteIndex(self.items, self.others)
+        self.index.learn(self.sample)
+
+    def report(self, rows: int, hits: Iterable[Hit], seed: int | None) -> DecontaminationReport:
+        measured = None
+        if seed is not None:
+            measured = measure(self.items, self.others, seed, self.sample)
+        return DecontaminationReport(
+            rows=rows,
+            tasks=len(self.items),
+            suites=dict(Counter(task.suite for task in self.items)),
+            hits=tuple(hits),
+            measured=measured,
+        )
 
 
 def measure(

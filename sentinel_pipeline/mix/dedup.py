@@ -3,22 +3,29 @@ MinHash.
 
 The first of several rows stands for the others; a near-duplicate is compared with the very row that
 stands for it, so no chain of small steps takes a row out. Equal code under different requests is
-kept: it teaches another mapping. Sorting is DuckDB's, under the mix's memory limit; held here are
-about 140 bytes a row. What this module does not do: read rows, or drop anything silently.
+kept: it teaches another mapping. Sorting is DuckDB's, under the mix's memory limit; signatures (128
+bytes a row) and who stands for whom (8) are files that are mapped, not held. On a Ray cluster each
+band is a task. What this module does not do: read rows, or drop anything silently.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..cluster import map_tables
 from ..records.data_spec import MixSpec
-from ..store.catalog import Workbench
+from ..store.catalog import Workbench, workbench
 from . import near
-from .survey import band_names
+from .survey import SIGNATURES, band_names
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 _FIRST = """
 create or replace table repeated_{kind} as
@@ -30,40 +37,29 @@ select pos, stood_for_by from (
 _PAIRS = """
 select pos, before, leader from (
     select pos, lag(pos) over w as before, first_value(pos) over w as leader
-    from survey s where left_out is null and {band} is not null {without}
+    from survey s where left_out is null and {band} is not null
+        and not exists (select 1 from repeated r where r.pos = s.pos)
     window w as (partition by {band} order by pos)
 ) where before is not null
 """
-_WITHOUT = "and not exists (select 1 from repeated_{kind} r where r.pos = s.pos)"
+_REPEATED = "repeated.parquet"
+_SLICE = 65_536
+"""Pairs, or duplicates, in memory at once."""
 
 
 def find_duplicates(bench: Workbench, folder: Path, rows: int, spec: MixSpec) -> None:
     """Fill the workbench's table ``duplicates`` (pos, stood_for_by, kind, similarity) from its view
-    ``survey``."""
+    ``survey`` and the survey's files in ``folder``."""
     bench.run(_FIRST.format(kind="exact", column="exact", without=""))
+    without = "and not exists (select 1 from repeated_exact r where r.pos = s.pos)"
+    bench.run(_FIRST.format(kind="normalised", column="form", without=without))
     bench.run(
-        _FIRST.format(kind="normalised", column="form", without=_WITHOUT.format(kind="exact"))
+        "create or replace table repeated as"
+        " select pos from repeated_exact union all select pos from repeated_normalised"
     )
-    without = _WITHOUT.format(kind="exact") + _WITHOUT.format(kind="normalised").replace(
-        " r ", " n "
-    ).replace("r.", "n.")
-    stood_for_by, similar = _near(bench, folder, rows, spec, without)
-    _keep(bench, folder, stood_for_by, similar)
-
-
-def _keep(bench: Workbench, folder: Path, stood_for_by: np.ndarray, similar: np.ndarray) -> None:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    out = np.flatnonzero(stood_for_by >= 0)
-    columns = {
-        "pos": out,
-        "stood_for_by": stood_for_by[out],
-        "similarity": similar[out].astype(np.float64),
-    }
-    pq.write_table(pa.table(columns), folder / "near.parquet")
-    bench.view("repeated_near", folder / "near.parquet")
+    path = folder / "near.parquet"
+    _write_near(path, _near(bench, folder, rows, spec))
+    bench.view("repeated_near", path)
     bench.run(
         "create table duplicates as select pos, stood_for_by, 'exact' as kind, 1.0::double as similarity from repeated_exact"
         " union all select pos, stood_for_by, 'normalised', 1.0 from repeated_normalised"
@@ -71,57 +67,114 @@ def _keep(bench: Workbench, folder: Path, stood_for_by: np.ndarray, similar: np.
     )
 
 
-def _near(
-    bench: Workbench, folder: Path, rows: int, spec: MixSpec, without: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each position the one that stands for it, or -1, and how similar they are."""
-    import numpy as np
+class _Near(NamedTuple):
+    pos: int
+    stood_for_by: int
+    similarity: float
 
-    stood_for_by = np.full(rows, -1, np.int64)
-    similar = np.zeros(rows, np.float32)
-    if rows == 0 or spec.near_duplicates >= 1:
-        return stood_for_by, similar
-    signatures = np.memmap(
-        folder / "signatures.bin", np.uint8, "r", shape=(rows, near.PERMUTATIONS)
+
+def _write_near(path: Path, duplicates: Iterator[_Near]) -> None:
+    """The table of near-duplicates, a slice in memory at a time."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = (np.int64, np.int64, np.float64)
+    schema = pa.schema(
+        [("pos", pa.int64()), ("stood_for_by", pa.int64()), ("similarity", pa.float64())]
     )
-    pairs = np.empty((0, 2), np.int64)
-    for band in band_names(spec):
-        pair_parts = [pairs]
-        for chunk in bench.columns(_PAIRS.format(band=band, without=without)):
-            for other in ("before", "leader"):
-                pair = np.stack([chunk["pos"], chunk[other]], axis=1).astype(np.int64)
-                pair_parts.append(pair[_alike(signatures, pair, spec.near_duplicates)])
-        pairs = np.unique(np.concatenate(pair_parts), axis=0)
-    for later, earlier in pairs.tolist():
-        _settle(signatures, stood_for_by, similar, later, earlier, spec.near_duplicates)
-    return stood_for_by, similar
+    with pq.ParquetWriter(path, schema) as writer:
+        while batch := list(islice(duplicates, _SLICE)):
+            columns = [np.array(column, kind) for column, kind in zip(zip(*batch), kinds)]
+            writer.write_table(pa.Table.from_arrays(list(map(pa.array, columns)), schema=schema))
 
 
-def _alike(signatures: np.ndarray, pairs: np.ndarray, threshold: float) -> np.ndarray:
-    """Which pairs are similar enough, a slice at a time."""
+def _near(bench: Workbench, folder: Path, rows: int, spec: MixSpec) -> Iterator[_Near]:
+    """Each row that another one stands for, in the order of positions."""
     import numpy as np
 
-    parts = [pairs[start : start + 65_536] for start in range(0, len(pairs), 65_536)]
-    checked = [
-        near.similarity(signatures[part[:, 0]], signatures[part[:, 1]]) >= threshold
-        for part in parts
-    ]
-    return np.concatenate(checked) if checked else np.empty(0, bool)
-
-
-def _settle(
-    signatures: np.ndarray,
-    stood_for_by: np.ndarray,
-    similar: np.ndarray,
-    later: int,
-    earlier: int,
-    threshold: float,
-) -> None:
-    """Pairs come in order, so ``earlier`` is settled: it stands, or another row stands for it and
-    may for ``later`` as well."""
-    if stood_for_by[later] >= 0:
+    if rows == 0 or spec.near_duplicates >= 1:
         return
-    stands = int(stood_for_by[earlier]) if stood_for_by[earlier] >= 0 else earlier
-    similarity = float(near.similarity(signatures[later], signatures[stands]))
-    if similarity >= threshold:
-        stood_for_by[later], similar[later] = stands, similarity
+    alike = folder / "alike.parquet"
+    _write_alike(bench, folder, alike, rows, spec)
+    bench.view("alike", alike)
+    signatures = _signatures(folder, rows)
+    # By position, 1 more than the row that stands for it; a file, of which only what is touched
+    # takes room, in memory or on disk.
+    with (folder / "standing.bin").open("wb") as file:
+        file.truncate(8 * rows)
+    standing = np.memmap(folder / "standing.bin", np.int64, "r+", shape=(rows,))
+    for chunk in bench.columns("select distinct later, earlier from alike order by later, earlier"):
+        for later, earlier in zip(chunk["later"].tolist(), chunk["earlier"].tolist(), strict=True):
+            # Pairs come in order, so the earlier row is settled: it stands, or another row stands
+            # for it and may for this one as well.
+            if standing[later]:
+                continue
+            stands = int(standing[earlier]) - 1 if standing[earlier] else earlier
+            likeness = float(near.similarity(signatures[later], signatures[stands]))
+            if likeness >= spec.near_duplicates:
+                standing[later] = stands + 1
+                yield _Near(later, stands, float(np.float32(likeness)))
+
+
+def _write_alike(bench: Workbench, folder: Path, path: Path, rows: int, spec: MixSpec) -> None:
+    """The pairs of rows that share a band and are similar enough; a pair may be in the table once
+    for each band."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([("later", pa.int64()), ("earlier", pa.int64())])
+    with pq.ParquetWriter(path, schema) as writer:
+        if spec.engine == "ray":
+            bench.run(f"copy repeated to '{folder / _REPEATED}' (format parquet)")
+            work = partial(_pairs_on_a_node, folder, rows, spec)
+            for table in map_tables(work, band_names(spec)):
+                writer.write_table(table)
+            return
+        for band in band_names(spec):
+            for table in _pairs(bench, folder, rows, spec, band):
+                writer.write_table(table)
+
+
+def _pairs_on_a_node(folder: Path, rows: int, spec: MixSpec, band: str) -> pa.Table:
+    """In a Ray process: one band's pairs, sorted under the mix's memory limit in a folder of the
+    node's own."""
+    import pyarrow as pa
+
+    with (
+        TemporaryDirectory(prefix="sentinel-band-") as scratch,
+        workbench(Path(scratch), spec.memory_mib) as bench,
+    ):
+        bench.view("survey", folder / "survey.parquet")
+        bench.view("repeated", folder / _REPEATED)
+        tables = list(_pairs(bench, folder, rows, spec, band))
+    empty = pa.schema([("later", pa.int64()), ("earlier", pa.int64())]).empty_table()
+    return pa.concat_tables([empty, *tables])
+
+
+def _pairs(
+    bench: Workbench, folder: Path, rows: int, spec: MixSpec, band: str
+) -> Iterator[pa.Table]:
+    import numpy as np
+    import pyarrow as pa
+
+    signatures = _signatures(folder, rows)
+    for chunk in bench.columns(_PAIRS.format(band=band)):
+        later = chunk["pos"].astype(np.int64)
+        # The row before it in the band, and the first of the band where that is another one.
+        for earlier, is_new in (
+            (chunk["before"].astype(np.int64), np.ones(len(later), bool)),
+            (chunk["leader"].astype(np.int64), chunk["leader"] != chunk["before"]),
+        ):
+            for start in range(0, len(later), _SLICE):
+                here = np.flatnonzero(is_new[start : start + _SLICE]) + start
+                likeness = near.similarity(signatures[later[here]], signatures[earlier[here]])
+                here = here[likeness >= spec.near_duplicates]
+                if len(here):
+                    yield pa.table({"later": later[here], "earlier": earlier[here]})
+
+
+def _signatures(folder: Path, rows: int) -> np.ndarray:
+    import numpy as np
+
+    return np.memmap(folder / SIGNATURES, np.uint8, "r", shape=(rows, near.PERMUTATIONS))

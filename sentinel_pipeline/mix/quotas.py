@@ -1,7 +1,8 @@
 """Rebalancing to shares: seeded sampling without replacement, no row twice, shortfalls reported and
 never topped up.
 
-Which rows are taken depends on their ids, their weights and the seed alone, not on their order.
+Which rows are taken depends on their ids, their weights and the seed alone, not on their order. A
+row that is larger than what is left of its quota is passed over for one that fits.
 DuckDB sorts under the mix's memory limit; nothing is held a row. What this module does not do:
 shuffle (trainers do, by seed), or read rows.
 """
@@ -36,18 +37,33 @@ select * from (
     qualify row_number() over (partition by id order by pos) = 1
 )
 """
-_CAPPED = """
-create table over_cap as select pos from (
-    select pos, sum(weight) over (partition by source order by draw, pos rows unbounded preceding) as upto, most
-    from eligible join source_caps using (source)
-) where upto > most
+_TAKEN = "create table {table} (pos bigint, category varchar, repair boolean, source varchar, weight double)"
+_FILL = """
+insert into {table} select pos, category, repair, source, weight from (
+    select e.*, room, sum(weight) over (partition by {keys} order by draw, pos rows unbounded preceding) as upto
+    from eligible e join (
+        select {keys}, amount - coalesce(taken, 0) as room
+        from {budgets} left join (select {keys}, sum(weight) as taken from {table} group by all) using ({keys})
+    ) using ({keys}) anti join {table} using (pos)
+    where weight <= room + 1e-9
+) where upto <= room + 1e-9
 """
-_CHOSEN = """
-create table chosen as select pos, category, repair, source, weight from (
-    select e.*, sum(weight) over (partition by category, repair order by draw, pos rows unbounded preceding) as upto, amount
-    from eligible e join amounts using (category, repair)
-) where upto <= amount + 1e-9
-"""
+_ROUNDS = 100
+"""Passes over the rows at most: each fills what the one before left, with rows that fit."""
+
+
+def _fill(bench: Workbench, table: str, keys: str, budgets: str) -> None:
+    """Fill ``table`` with eligible rows in the order of their draw, within the amount that
+    ``budgets`` has for each value of ``keys``; a row that is larger than what is left is passed
+    over, it does not end the category."""
+    bench.run(_TAKEN.format(table=table))
+    before = -1
+    for _ in range(_ROUNDS):
+        [(rows,)] = bench.rows(f"select count(*) from {table}")
+        if rows == before:
+            return
+        before = rows
+        bench.run(_FILL.format(table=table, keys=keys, budgets=budgets))
 
 
 def draw_quotas(bench: Workbench, spec: MixSpec) -> tuple[float, tuple[Quota, ...]]:
@@ -59,11 +75,16 @@ def draw_quotas(bench: Workbench, spec: MixSpec) -> tuple[float, tuple[Quota, ..
             ``spec.shares``.
     """
     bench.run(_ELIGIBLE)
-    bench.run("create table source_caps (source varchar, most double)")
+    bench.run("create table source_caps (source varchar, amount double)")
     for source, most in spec.source_caps.items():
         bench.run("insert into source_caps values (?, ?)", [source, most])
-    bench.run(_CAPPED if spec.source_caps else "create table over_cap (pos bigint)")
+    bench.run("create table over_cap (pos bigint)")
     if spec.source_caps:
+        _fill(bench, "within_cap", "source", "source_caps")
+        bench.run(
+            "insert into over_cap select pos from eligible semi join source_caps using (source) "
+            "anti join within_cap using (pos)"
+        )
         bench.run("delete from eligible where pos in (select pos from over_cap)")
     strata = _strata(bench, spec)
     total = float(spec.size) if spec.size is not None else _most(strata, spec)
@@ -76,7 +97,7 @@ def draw_quotas(bench: Workbench, spec: MixSpec) -> tuple[float, tuple[Quota, ..
         bench.run(
             "insert into amounts values (?, true, ?), (?, false, ?)", [name, repairs, name, plain]
         )
-    bench.run(_CHOSEN)
+    _fill(bench, "chosen", "category, repair", "amounts")
     return total, _quotas(bench, spec, strata, amounts)
 
 

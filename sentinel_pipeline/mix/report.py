@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..markdown import cell
 from ..plots import shares
 from ..rates import percent
 
@@ -76,6 +77,20 @@ class MixReport:
         """Categories that were to have a share and have no row at all."""
         return tuple(quota.category for quota in self.quotas if quota.share and not quota.available)
 
+    @property
+    def usable(self) -> float:
+        """What all categories could give, in ``unit``."""
+        return sum(quota.available for quota in self.quotas if quota.share)
+
+    @property
+    def limited_by(self) -> str | None:
+        """The category that holds a mix without a size to what it is: it has the least for its
+        share."""
+        having = [quota for quota in self.quotas if quota.share and quota.available]
+        if self.size is not None or not having:
+            return None
+        return min(having, key=lambda quota: quota.available / quota.share).category
+
     def to_json(self) -> dict[str, Any]:
         quotas = [asdict(quota) | {"short": quota.short} for quota in self.quotas]
         fields = {
@@ -83,6 +98,8 @@ class MixReport:
             "rows": self.rows,
             "shortfall": self.shortfall,
             "empty": list(self.empty),
+            "usable": self.usable,
+            "limited_by": self.limited_by,
         }
         return asdict(self) | fields
 
@@ -100,7 +117,7 @@ class MixReport:
         for quota in self.quotas:
             part = quota.taken / taken if taken else 0
             yield (
-                f"| {quota.category} | {percent(quota.share)} | {quota.wanted:.10g} | {quota.available:.10g}"
+                f"| {cell(quota.category)} | {percent(quota.share)} | {quota.wanted:.10g} | {quota.available:.10g}"
                 f" | {quota.taken:.10g} | {quota.short:.10g} | {percent(part)} | {quota.repairs} |"
             )
         yield ""
@@ -111,6 +128,9 @@ class MixReport:
             yield f"**Short** by {self.shortfall:.10g} {self.unit}: {missing}. Nothing was repeated to fill a gap.\n"
         if self.empty:
             yield f"**No row at all** of {', '.join(self.empty)}.\n"
+        if self.limited_by and taken < self.usable:
+            used = percent(taken / self.usable)
+            yield f"{self.limited_by} has the least for its share and holds the mix to {used} of the usable {self.unit}.\n"
         yield f"Left out: {_counts(self.left_out)}. Held back or without a share: {_counts(self.held_back)}."
         yield f"Evidence: {_counts(self.qualities)}; taken from `{self.minimum_quality}` on."
         if below := self.left_out.get("quality"):

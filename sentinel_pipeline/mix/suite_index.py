@@ -4,9 +4,10 @@ tests, also reworded, translated, renamed, restructured or in another writing.
 Every turn of a row is looked at, and what it hides (``hidden``). Evidence, the strongest first: an
 item's prompt or the statement in it, alone or within more text; its solution, also under other
 names; its tests; most of its *own* word n-grams; a request or program that is *nearer* to the item
-than any other item of the suites is. What many items share is the suites' wording, and what many
-rows of the corpus share is a template's (``learn``): it weighs little. Nearness alone has to be
-borne out: a request that is near counts less where the row answers it with another program, a
+than any other item of the suites is; of a row without a program, a request that *means* the same
+(``meaning``). What many items share is the suites' wording, and what many rows of the corpus share
+is a template's (``learn``): it weighs little, in what a text means as well. Nearness alone has to
+be borne out: a request that is near counts less where the row answers it with another program, a
 program that is near less where something else was asked.
 
 What this module does not do: understand; a prompt told in entirely other words is not found by its
@@ -19,16 +20,21 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import chain, pairwise
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..critic.fences import fences
 from ..critic.unicode_text import plain
 from ..records import Candidate, Row, Task
 from .concepts import GENERIC, OPPOSITES, concepts, foreign
 from .hidden import hidden_texts
+from .meaning import MAX_CHARACTERS, Meanings
 from .normal import code_in, code_of, code_tokens, nameless, prompt_of, renamed, words
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NGRAM = 8
 """Words."""
@@ -89,6 +95,24 @@ MAX_TOPICS = 60
 """Concepts of a request that is looked for in other words."""
 MIN_CONCEPTS = 4
 """Content words from which a request says what it is about."""
+MIN_MEANT = 3
+"""Content words from which it can be compared by what it means."""
+MEANT = 0.7
+"""Least similarity in meaning, with ``AGREEMENT`` of the shared concepts; it and the two below were
+chosen on requests of ``benchmarks.rewordings.DEVELOPMENT``."""
+MEANT_LEAD = 0.1
+"""How much less any other item must have of it."""
+AGREEMENT = 0.3
+MIN_SHARED = 0.05
+"""An English request that shares less of its concepts with every item is not compared further."""
+MEANT_AMONG_ALIKE = 0.5
+"""Least similarity with an item of a template, less what the template's items share; it and the one
+below were chosen on templates of which nothing is measured."""
+MEANT_LEAD_AMONG_ALIKE = 0.2
+ITS_WORDS = 0.5
+"""Part of an item's words, in their order, from which a request is in the item's words."""
+ONE_MEANING = 0.95
+"""Items nearer to each other than this in meaning are one item asked twice."""
 
 Set = frozenset[Hashable]
 """Features of a text: words, pairs of words, tuples of tokens."""
@@ -190,6 +214,18 @@ class Features:
         for _, number in likely:
             yield number, self._overlap(number, features, weight)
 
+    def shared(self, features: Set) -> dict[int, float]:
+        """The overlap of a text with every item that shares anything with it."""
+        amounts: dict[int, list[float]] = defaultdict(list)
+        for feature in features & self.counts.keys():
+            for number in self._all_holders[feature]:
+                amounts[number].append(self._weights[feature])
+        weight = self._weigh(features) / LONGER
+        return {
+            number: math.fsum(each) / max(self.heavy[number], weight, 1e-9)
+            for number, each in amounts.items()
+        }
+
     def ranked(self, features: Set) -> list[tuple[int, float]]:
         """All items that share anything with a text, the nearest first: for texts whose features
         are common one by one."""
@@ -245,8 +281,10 @@ class _Text(NamedTuple):
 
 
 class _Request(NamedTuple):
-    """What a text asks: its concepts, and them with their pairs; whether it is in English."""
+    """What a text asks: its words, its concepts, and them with their pairs; whether it is in
+    English."""
 
+    text: str
     topics: Set
     meaning: Set
     foreign: bool
@@ -254,13 +292,13 @@ class _Request(NamedTuple):
     """Whether it says openly what it is about."""
 
 
-def _request(request_words: list[str], is_open: bool = True) -> _Request:
+def _request(text: str, request_words: list[str], is_open: bool = True) -> _Request:
     names = concepts(request_words)
     topics: Set = frozenset(names)
     # Neighbours in either order: languages order words otherwise.
     pairs = (tuple(sorted(pair)) for pair in pairwise(names))
     informative = is_open and len(topics) >= MIN_CONCEPTS
-    return _Request(topics, topics.union(pairs), foreign(request_words), informative)
+    return _Request(text, topics, topics.union(pairs), foreign(request_words), informative)
 
 
 class RowText:
@@ -297,14 +335,14 @@ class RowText:
         for text in self.texts:
             if not text.asks:
                 continue
-            requests[text.content] = _request(text.words, text.open)
+            requests[text.content] = _request(text.content, text.words, text.open)
             head = _described(text.content) or _EXAMPLES.split(text.content)[0]
             if len(head) < len(text.content):
-                requests[head] = _request(words(head), text.open)
+                requests[head] = _request(head, words(head), text.open)
             if text.open and len(text.words) > 60:
                 parts = [part for part in text.content.split("\n") if len(part) > 20]
                 for part in parts[:MAX_PARAGRAPHS]:
-                    requests[part] = _request(words(part), text.open)
+                    requests[part] = _request(part, words(part), text.open)
         return list(requests.values())
 
 
@@ -351,8 +389,8 @@ class SuiteIndex:
             for code in _programs(task) if tokens else ():
                 self._renamed.setdefault(" ".join(renamed(code_tokens(code))), number)
         self._prompts.pop("", None)
-        asked = [_request(words(texts[-1])) for texts in statements]
-        other_asked = [_request(words(texts[-1])) for texts in _statements(others)]
+        asked = [_request(texts[-1], words(texts[-1])) for texts in statements]
+        other_asked = [_request(texts[-1], words(texts[-1])) for texts in _statements(others)]
         self.prompts = Features(
             [each.meaning for each in asked], PROMPTS, (each.meaning for each in other_asked)
         )
@@ -365,6 +403,8 @@ class SuiteIndex:
             NAMES,
             (name_features(code_tokens(code_of(t.reference))) for t in others if is_program(t)),
         )
+        self._asked = [each.text for each in asked]
+        self.meanings = Meanings(self._asked, (each.text for each in other_asked))
         self._anchor(statements)
         self._own_grams()
         self._own_tests()
@@ -544,6 +584,8 @@ class SuiteIndex:
                 )
                 if score >= SURE_PROMPT or not another:
                     best = (score, number)
+        if best is None and not text.answer:
+            best = max(filter(None, map(self._by_meaning, text.requests)), default=None)
         return self._hit(row, best[1], "near_prompt", best[0]) if best else None
 
     def _by_topics(self, request: _Request) -> list[tuple[int, float]]:
@@ -570,6 +612,82 @@ class SuiteIndex:
             return []
         return [(number, score)]
 
+    def _by_meaning(self, request: _Request) -> tuple[float, int] | None:
+        """The item whose meaning a request has, and no other item nearly so: by vectors and shared
+        concepts together, which err in different ways."""
+        # What only a template's words are is found by equality alone, and what is no program is
+        # about just its words.
+        own = [
+            number
+            for number, bar in enumerate(self.topics.thresholds)
+            if bar <= 1 and self.tasks[number].verifier.category == "executable_code"
+        ]
+        if not own or not self.meanings.usable:
+            return None
+        if not MIN_MEANT <= len(request.topics) <= MAX_TOPICS:
+            return None
+        shared = self.topics.shared(request.topics)
+        if not request.foreign and max(shared.get(number, 0.0) for number in own) < MIN_SHARED:
+            return None
+        scores = self.meanings.similarities(request.text).tolist()
+        for number, share in shared.items():
+            scores[number] += AGREEMENT * share
+        # Rounded: sums differ in their last digits by the machine.
+        best = max(own, key=lambda number: (round(scores[number], 4), -number))
+        score = round(scores[best], 4)
+        if score < MEANT:
+            return None
+        same = self.meanings.between(best)
+        rivals = [
+            rival
+            for number, rival in enumerate(scores)
+            if number != best and same[number] < ONE_MEANING
+        ]
+        if rivals and score - max(rivals) < MEANT_LEAD:
+            return None
+        if self._conflicts(request, best, strict=False):
+            return None
+        replaces = self._replaces(request, best)
+        if replaces is None:
+            replaces = not self._leads_among_alike(best, request, rivals=same < ONE_MEANING)
+        return None if replaces else (min(score, 1.0), best)
+
+    def _leads_among_alike(self, number: int, request: _Request, rivals: np.ndarray) -> bool:
+        """Whether a request is nearest to an item of a template by what is the item's own, too; of
+        an item without a template it is not asked."""
+        similarities = self.meanings.among_alike(number, request.text)
+        if similarities is None:
+            return True
+        # Rounded: sums differ in their last digits by the machine.
+        score = round(float(similarities[number]), 4)
+        if score < MEANT_AMONG_ALIKE:
+            return False
+        nearest = float(similarities[rivals].max(initial=-1.0))
+        return round(score - nearest, 4) >= MEANT_LEAD_AMONG_ALIKE
+
+    def _replaces(self, request: _Request, number: int) -> bool | None:
+        """Whether a request in an item's words says something else instead of some of them, as the
+        rows of a template do: it is no rewording then. None: it is in other words."""
+        # As much as their vectors are of: aligning takes the square of the length.
+        asked = words(request.text[:MAX_CHARACTERS])
+        expected = words(self._asked[number][:MAX_CHARACTERS])
+        matcher = SequenceMatcher(None, expected, asked, autojunk=False)
+        shared = sum(block.size for block in matcher.get_matching_blocks())
+        if shared < ITS_WORDS * len(expected):
+            return None
+        item = self.topics.sets[number]
+        if item - request.topics - GENERIC and (
+            (request.topics - item - GENERIC) & self.topics.counts.keys()
+        ):
+            return True
+        # In the same place, also what stands elsewhere in the other, and what no item says.
+        for tag, start, end, other_start, other_end in matcher.get_opcodes():
+            lost = set(concepts(expected[start:end])) - GENERIC
+            instead = set(concepts(asked[other_start:other_end])) - GENERIC
+            if tag == "replace" and lost - instead and instead - lost:
+                return True
+        return False
+
     def _conflicts(self, request: _Request, number: int, *, strict: bool = True) -> bool:
         """Whether a request says something else where the item says its own: ``odd`` for ``even``.
 
@@ -580,6 +698,12 @@ class SuiteIndex:
         extra = request.topics - item
         missing = item - request.topics
         if any(group & extra and group & missing for group in OPPOSITES):
+            return True
+        # No number is a synonym of another.
+        if any(map(_is_number, extra)) and any(map(_is_number, missing)):
+            return True
+        # From miles to feet is not from feet to miles.
+        if "=convert" in item & request.topics and _turned(self._asked[number], request.text):
             return True
         if not strict:
             return False
@@ -640,6 +764,23 @@ class SuiteIndex:
     def _hit(self, row: Row | Candidate, number: int, kind: Kind, score: float = 1.0) -> Hit:
         task = self.tasks[number]
         return Hit(row.id, task.id, task.suite, kind, round(min(score, 1.0), 4))
+
+
+def _is_number(name: Hashable) -> bool:
+    return isinstance(name, str) and name.isdecimal()
+
+
+def _turned(item: str, request: str) -> bool:
+    """Whether what an item converts from is what a request converts to."""
+    names = Counter(concepts(words(item)))
+    others = list(dict.fromkeys(concepts(words(request))))
+    # What the item says twice, as ``date`` of both its ends, tells nothing.
+    both = [
+        name
+        for name, count in names.items()
+        if count == 1 and name in others and name not in GENERIC and name != "=convert"
+    ]
+    return len(both) > 1 and others.index(both[0]) > others.index(both[-1])
 
 
 def prompt_features(prompt_words: list[str]) -> Set:

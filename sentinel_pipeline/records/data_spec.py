@@ -102,6 +102,10 @@ class SelfGenerated:
     """Instructions and responses that the base model writes itself, without a chat template or a
     special token (stage 1 plan)."""
 
+    kind: Literal["instructions", "conversations"] = "instructions"
+    """``conversations``: of several turns, in the four kinds of the stage 1 findings; a row is the
+    last answer to the turns before it, kept where the critic and the recipe's licensed
+    ``[judge.model]``, if it has one, accept it."""
     rows: Count = 5000
     """Rows that the critic accepts; 5,000 to 10,000 in the stage 1 plan."""
     attempts: Annotated[float, Meta(ge=1, le=LARGEST)] = 10.0
@@ -110,12 +114,21 @@ class SelfGenerated:
     top_p: PositiveShare = 0.95
     instruction_tokens: Count = 64
     response_tokens: Count = 256
+    turns: tuple[Count, Count] = (3, 5)
+    """Least and most questions of a conversation."""
+    conversation_tokens: Count = 640
+    """Of a whole conversation."""
     near_duplicates: PositiveShare = 0.6
     """Jaccard similarity (words and pairs of words) to an instruction that is there from which
     another one is refused."""
     max_sentinels: PartialShare = 0.30
     """Share of the raw sentinels that the model may follow, by the lower bound: one that follows
     more is not a base model."""
+
+    def check(self) -> None:
+        least, most = self.turns
+        if least > most:
+            raise Fault(f"is {[least, most]}", "turns", "Write the least first: [3, 5].")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +143,9 @@ class CandidatesSpec:
     fits a source counts."""
     self_generated: SelfGenerated | None = None
     """Absent: the base model writes no rows."""
+    engine: Literal["local", "ray"] = "local"
+    """Where ``files`` are read: this machine, or the Ray cluster that ``RAY_ADDRESS`` names, whose
+    nodes see them at the same paths. The rows are the same, in the same order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +153,8 @@ class CriticSpec:
     cpu_seconds: Positive = 5.0
     memory_mib: Count = 512
     engine: Literal["local", "ray"] = "local"
-    """Where candidates run: this machine, or the Ray cluster that ``RAY_ADDRESS`` names. The
-    verdicts are the same."""
+    """Where candidates are labelled and run: this machine, or the Ray cluster that ``RAY_ADDRESS``
+    names, whose nodes see the project's folder. The labels are the same."""
     workers: Count | None = None
     """Grader workers of this machine; every available core when absent. On Ray the cluster's
     processors say."""
@@ -198,6 +214,9 @@ class MixSpec:
     the later row is left out."""
     memory_mib: Annotated[int, Meta(ge=128, le=LARGEST)] = 512
     """What DuckDB may hold while it sorts; the rest goes to the run's own folder."""
+    engine: Literal["local", "ray"] = "local"
+    """Where rows are decontaminated, surveyed and compared: this machine, or the Ray cluster that
+    ``RAY_ADDRESS`` names, whose nodes see the project's folder. The mix is the same."""
 
     def check(self) -> None:
         """The shares are one whole; rules and caps are of categories that have a share."""

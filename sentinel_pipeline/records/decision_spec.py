@@ -9,11 +9,11 @@ next. What this module does not do: evaluate (``gates.decisions``).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import did_you_mean
 from .decode import Fault
+from .printable import RECIPE_NAMES, is_recipe_name
 from .report import Interval
 from .stages import GRPO, REPORT_STAGES
 
@@ -35,6 +35,9 @@ class Condition:
     at_least: float | None = None
     above: float | None = None
     below: float | None = None
+    from_start: bool = False
+    """Of curves: the bound counts from the metric's value before the first step. Bounds that were
+    measured with another reward or model mean nothing as levels; as gains they do."""
     weakest: bool = False
     """It is the lowest of the tasks' own metrics (``eval/TASK``)."""
 
@@ -42,6 +45,8 @@ class Condition:
         bounds = (self.at_least, self.above, self.below)
         if sum(bound is not None for bound in bounds) + self.weakest != 1:
             raise Fault("expected exactly one of at_least, above, below and weakest")
+        if self.from_start and self.weakest:
+            raise Fault("weakest compares tasks, not with the start", "from_start", "Leave it out.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +64,13 @@ class DecisionRule:
     """Name of the next recipe."""
     set: dict[str, Any] = field(default_factory=dict)
     """Dotted keys of the recipe and their new values in the next one."""
+    based_on: str | None = None
+    """The recipe that ``set`` changes into the next one; absent: the recipe that decides."""
     note: str = ""
     """Further words for people, written into the next recipe."""
+    then: tuple[DecisionRule, ...] = ()
+    """The rules over the next recipe's own curves, so that the tree goes on after it; without any
+    the next recipe ends the tree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +100,16 @@ class DecisionPoint:
             raise Fault("has no rules", "rules", "Add [[decisions.rules]].")
         for place, rule in enumerate(self.rules):
             self._check_rule(rule, f"rules[{place}]")
+            self._check_further(rule, f"rules[{place}]")
+
+    def _check_further(self, rule: DecisionRule, key: str) -> None:
+        """The rules that a next recipe would hold."""
+        if rule.then and self.evidence != "curves":
+            fix = "Remove then, or say evidence = 'curves'."
+            raise Fault("a report leads to no recipe", f"{key}.then", fix)
+        for place, further in enumerate(rule.then):
+            self._check_rule(further, f"{key}.then[{place}]")
+            self._check_further(further, f"{key}.then[{place}]")
 
     def _check_rule(self, rule: DecisionRule, key: str) -> None:
         """What may follow from the point's evidence, and what may be asked of it."""
@@ -100,13 +120,19 @@ class DecisionPoint:
             raise Fault(message, f"{key}.action", fix)
         if curves and not rule.when:
             raise Fault("has no condition", f"{key}.when", "A next recipe needs evidence.")
-        if curves and (not rule.recipe or Path(rule.recipe).name != rule.recipe):
-            fix = "Leave out its folder."
-            raise Fault(f"{rule.recipe!r} is not a recipe's name", f"{key}.recipe", fix)
-        if not curves and (rule.recipe or rule.set or rule.note):
-            fix = "Remove recipe, set and note, or say evidence = 'curves'."
+        if curves and (not rule.recipe or not is_recipe_name(rule.recipe)):
+            fix = f"Leave out its folder. {RECIPE_NAMES}"
+            raise Fault(f"{rule.recipe!r:.80} is not a recipe's name", f"{key}.recipe", fix)
+        if rule.based_on is not None and not is_recipe_name(rule.based_on):
+            problem = f"{rule.based_on!r:.80} is not a recipe's name"
+            raise Fault(problem, f"{key}.based_on", RECIPE_NAMES)
+        if not curves and (rule.recipe or rule.set or rule.note or rule.based_on):
+            fix = "Remove recipe, based_on, set and note, or say evidence = 'curves'."
             raise Fault("a report leads to no recipe", key, fix)
         for place, condition in enumerate(rule.when):
+            if not curves and condition.from_start:
+                fix = "Use the metric 'gain' against the stage before."
+                raise Fault("a report has no start", f"{key}.when[{place}].from_start", fix)
             if not curves and (condition.metric not in REPORT_METRICS or condition.weakest):
                 name = "weakest" if condition.weakest else "metric"
                 fix = did_you_mean(condition.metric, REPORT_METRICS)

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from .bounds import Confidence, Count, CountOrZero, NotNegative, PositiveShare, Share
 from .decode import Fault
+from .engine_spec import EngineName
 from .report import MAX_INFRA_SHARE
 
 A_RATE = "A rate of 40 % is written 0.40."
@@ -29,7 +30,15 @@ class BenchSpec:
     data: dict[str, str] = field(default_factory=dict)
     """Suite name -> its problem file, relative to the project's root, for suites whose file lies
     elsewhere."""
-    engine: Literal["transformers", "vllm"] = "transformers"
+    where_present: dict[str, str] = field(default_factory=dict)
+    """Suite name -> its file in the folder that ``SENTINEL_BENCHMARKS`` names: a suite that is
+    answered too where that file is there, and left out with its gates where it is not."""
+    engine: EngineName = "transformers"
+    """Who answers for reports, pairs and self-generated rows: ``vllm`` as ``[vllm]`` says,
+    ``server`` as ``[server]`` says."""
+    load_in_4bit: bool = False
+    """Answer by weights in 4 bit (``transformers`` alone; vLLM has ``vllm.quantization``): for a
+    model that a device holds in no other way. What a gate then judges are these answers."""
     gate_suite: str | None = None
     """The suite that the default gates judge; absent: ``heldout`` where it is answered, else the
     first of ``suites`` that is not ``smoke``."""
@@ -51,6 +60,9 @@ class BenchSpec:
         for name in sorted(self.data.keys() - set(self.suites)):
             fix = f"Add it to bench.suites ({', '.join(self.suites)})."
             raise Fault(f"suite {name!r} is not answered by this recipe", f"data.{name}", fix)
+        if self.load_in_4bit and self.engine != "transformers":
+            fix = 'Set vllm.quantization = "bitsandbytes", or engine = "transformers".'
+            raise Fault(f"does not reach {self.engine}", "load_in_4bit", fix)
         if self.samples > 1 and self.temperature <= 0:
             fix = "Set bench.temperature above 0, or bench.samples to 1."
             raise Fault("greedy samples are all the same", "samples", fix)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
 from .bounds import Count, CountOrZero, PartialShare, Positive, PositiveShare
 from .decode import Fault
+from .decoding import Decoding
+from .question_spec import Question
 from .reward_spec import OwnReward, RewardSpec
 from .training_spec import StageSpec, Windows
 
@@ -71,7 +73,14 @@ class GrpoSpec(StageSpec):
     """Completions of one forward and backward pass; a divisor of the step's. All of them at once
     when absent."""
     engine: Literal["transformers", "vllm"] = "transformers"
-    """Who generates; vLLM runs beside the trainer on the same device."""
+    """Who generates."""
+    vllm_mode: Literal["colocate", "server"] = "colocate"
+    """Where vLLM runs: in the trainer's process on its device, or as ``trl vllm-serve``, which gets
+    the new weights after every step."""
+    vllm_server_base_url: str | None = None
+    """Of ``trl vllm-serve``, without a version path."""
+    vllm_gpu_memory_utilization: PositiveShare = 0.3
+    """Share of the device's memory that a colocated vLLM takes."""
     learning_rate: Positive = 5e-6
     lr_scheduler_type: Literal["constant_with_warmup", "constant", "linear", "cosine"] = (
         "constant_with_warmup"
@@ -86,6 +95,12 @@ class GrpoSpec(StageSpec):
     beta: Annotated[float, Meta(ge=0, le=1000)] = 0.0
     """Weight of the divergence from the reference; at 0 TRL logs none."""
     temperature: Positive = 1.0
+    """Of the rollouts. A model that DPO has sharpened answers alike at 1, and groups without
+    contrast teach nothing: more than 1 brings it back."""
+    start_share: PartialShare = 0.0
+    """Share of the starting weights in the weights that a window evaluates and that are kept, the
+    rest being the trained ones (Wortsman et al., 2022, arXiv:2109.01903): what rewards improve
+    stays, and what they do not ask for is lost less. Of ``method = "full"`` only."""
     max_prompt_length: Count = 1536
     """Longer prompts are left out and counted."""
     max_completion_length: Count = 512
@@ -97,7 +112,11 @@ class GrpoSpec(StageSpec):
     """Window tasks that are asked, at most: sampled for the rewards, greedily for Pass@1."""
     min_eval_reward: PositiveShare = 0.55
     """The check ``eval_reward``: the V4.1 handoff's bar for the mean reward of the kept weights on
-    the held-out prompts."""
+    fresh prompts, which no window asked."""
+    reward_items: Count = 300
+    """Fresh prompts of the check ``eval_reward``, at most. They are answered once, after the
+    weights were chosen, at the rollouts' ``temperature`` and ``max_completion_length``, as the
+    windows' prompts are."""
     save_steps: Count = 50
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of a reward or of a part of one, by name; a task's is 1 and a part's 0 when absent."""
@@ -106,6 +125,17 @@ class GrpoSpec(StageSpec):
     rewards: RewardSpec = field(default_factory=RewardSpec)
     watch: tuple[WatchRule, ...] = ()
     """Rules over the run's curves, in the order in which they are told."""
+    questions: tuple[Question, ...] = ()
+    """What people want to know from the finished run; answered in its report and by ``sentinel
+    next``."""
+
+    def sampling(self, decoding: Decoding) -> Decoding:
+        """How windows and the check ``eval_reward`` draw answers: as rollouts are drawn."""
+        return replace(
+            decoding,
+            temperature=self.temperature,
+            max_new_tokens=self.max_completion_length,
+        )
 
     @property
     def completions(self) -> int:
@@ -120,6 +150,10 @@ class GrpoSpec(StageSpec):
     @property
     def gradient_accumulation_steps(self) -> int:
         return self.completions // self.batch_size
+
+    def in_smaller_batches(self, parts: int) -> dict[str, Any]:
+        """A step is counted in completions: the micro-batch alone says how it is divided."""
+        return {"micro_batch": self.batch_size // parts}
 
     @property
     def warmup_steps(self) -> int:
@@ -149,6 +183,14 @@ class GrpoSpec(StageSpec):
             expected = f"a divisor of the step's {self.completions} completions"
             fix = "prompts_per_step times num_generations is a step."
             raise Fault(f"is {self.micro_batch}, expected {expected}", "micro_batch", fix)
+        if (self.vllm_mode == "server") != (self.vllm_server_base_url is not None):
+            fix = 'Set vllm_mode = "server" and the address of `trl vllm-serve`, or neither.'
+            raise Fault("mode and address go together", "vllm_server_base_url", fix)
+        if self.start_share and self.method != "full":
+            fix = 'Say method = "full": an adapter has no starting weights to average with.'
+            raise Fault(
+                f"is {self.start_share:g}, but method is {self.method!r}", "start_share", fix
+            )
         if self.curriculum_samples == 1:
             fix = "One answer alone shows no spread."
             raise Fault("is 1, expected 0 or 2 and more", "curriculum_samples", fix)

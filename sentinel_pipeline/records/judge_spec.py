@@ -4,8 +4,9 @@ gate."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from .bounds import Confidence, Count, PositiveShare
+from .bounds import Confidence, Count, Positive, PositiveShare
 from .decode import Fault
 
 
@@ -21,6 +22,17 @@ class JudgeModel:
     """Environment variable that holds the server's key."""
     concurrency: Count = 8
     """Requests at a time."""
+    more_urls: tuple[str, ...] = ()
+    """Further servers of the same model, asked in turn."""
+    timeout_s: Positive = 120.0
+    max_retries: Count = 5
+    max_tokens: Count = 16
+    """Of a verdict; a model that reasons first needs room for it."""
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """The field that bounds a reply; OpenAI's reasoning models know the second alone."""
+    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
+    send_sampling: bool = True
+    """Whether temperature and seed are sent: some reasoning models refuse them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +69,13 @@ class JudgeSpec:
     """Share of verdicts that stay when the same is asked again."""
     max_injected: PositiveShare = 0.05
     """Share of failing answers that an order to the judge, written into them, may turn into passing
-    ones."""
+    ones, over all kinds of orders; of one kind that share, or one answer."""
     second_share: PositiveShare = 0.1
-    """Share of the labels that a second judge is asked too."""
+    """Share of the labels that a second judge is asked too; at least 20, or all."""
     min_second_agreement: PositiveShare = 0.8
+
+    max_age_days: Count = 90
+    """Days after which a licence ends: what is served under a name changes unseen."""
 
     def bars(self) -> JudgeSpec:
         """The bars alone: a licence is for them, whoever asks."""

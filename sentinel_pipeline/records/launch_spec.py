@@ -21,8 +21,9 @@ class LaunchSpec:
     """Processes, one a device; a step's rows are divided among them, so it must divide the
     batch."""
     config: str | None = None
-    """A file of ``accelerate config``, relative to the project's root: FSDP or DeepSpeed by it;
-    absent: plain data parallel."""
+    """``fsdp2``, ``deepspeed-zero2`` or ``deepspeed-zero3``, which are shipped; or a file of
+    ``accelerate config``, relative to the project's root, whose machines are used too. Absent:
+    plain data parallel."""
 
     def check(self) -> None:
         if self.engine == "local" and (self.processes > 1 or self.config):

@@ -44,7 +44,7 @@ def _one(turn: Any, index: int) -> Message:
     role = turn.get("role")
     content = turn.get("content")
     if role not in ROLES:
-        raise ValueError(f"messages[{index}].role: {role!r} is not one of {', '.join(ROLES)}")
+        raise ValueError(f"messages[{index}].role: {role!r:.80} is not one of {', '.join(ROLES)}")
     if not isinstance(content, str) or not content.strip():
         raise ValueError(
             f"messages[{index}].content: expected non-empty text, got {type(content).__name__}"

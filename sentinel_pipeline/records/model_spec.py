@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -47,11 +48,52 @@ class StartCandidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RawWeights:
+    """What a file of tensors by name (``.pt``, ``.bin``) needs besides itself."""
+
+    config: str | None = None
+    """A ``config.json``, or the folder that holds one; absent: beside the weights."""
+    tokenizer: str | None = None
+    """A folder with a tokenizer; absent: where the configuration is."""
+    key: str | None = None
+    """The entry of the file that holds the tensors, where the file holds more; absent: ``model``,
+    ``state_dict``, ``model_state_dict``, ``module`` or the whole file."""
+    rename: dict[str, str] = field(default_factory=dict)
+    """Regular expression -> replacement (``\\1`` is its first group), applied to each tensor's name
+    in this order: ``'^module[.]' = ""``."""
+    drop: tuple[str, ...] = ()
+    """Globs over names, after renaming, of tensors that the architecture does not have."""
+
+    def check(self) -> None:
+        for pattern in self.rename:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                fix = "Write a regular expression."
+                raise Fault(f"{pattern!r} cannot be read: {error}", "rename", fix) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     source: str = "embedded"
-    """``embedded``, a local folder, a hub model's name, or ``probed``: whichever of ``candidates``
-    does better in a short probe."""
+    """``embedded``; a local folder (Transformers or PEFT); a ``.gguf`` file; a ``.pt`` or ``.bin``
+    file of tensors; ``package:NAME`` of an installed package that carries weights; a hub model's
+    name; or ``probed``: whichever of ``candidates`` does better in a short probe."""
     revision: str | None = None
+    """The hub model's branch, tag or commit; the commit that it came to is recorded."""
+    raw: RawWeights = field(default_factory=RawWeights)
+    """Of a ``.pt`` or ``.bin`` file."""
+    template: str | None = None
+    """The chat template: ``chatml``, ``llama3``, ``gemma`` or ``mistral``, or a file; absent: the
+    tokenizer's own."""
+    stop_token: str | None = None
+    """The token that ends a turn; absent: the one that the template writes after an answer."""
+    thinking: bool | None = None
+    """What a template with ``enable_thinking`` (Qwen3) is always given; absent: its default.
+    ``false`` for a model that is trained and asked without thoughts."""
+    trust_remote_code: bool = False
+    """Run the Python files that come with the model, as this process's user. Without it such a
+    model is refused; nobody is ever asked while a worker runs."""
     embedded: EmbeddedModel = field(default_factory=EmbeddedModel)
     candidates: tuple[StartCandidate, ...] = ()
     """Two starting points or more, the preferred one first (the auto-critic plan's pretrain anchor
@@ -59,10 +101,21 @@ class ModelSpec:
     probe: tuple[str, ...] = ("format_probe",)
     """Generated suites that the candidates answer; a later candidate is chosen only where it passes
     significantly more items."""
+    min_probe: Share = 0.05
+    """The least share of the probe's items that the chosen candidate passes: training does not
+    start from one whose whole interval is below, or that passes none."""
+    capable_because: str = ""
+    """Why a model is trained that may be able to do the task already: an instruct model that has to
+    learn a form or a house style. Needed where ``gates.capability_gap`` does not block; shown by
+    the plan and on the model card."""
 
     def check(self) -> None:
-        """Candidates and ``probed`` go together."""
+        """Candidates and ``probed`` go together; what is said of weights needs weights."""
         probed = self.source == "probed"
+        for key in ("template", "stop_token", "thinking", "trust_remote_code"):
+            if self.source == "embedded" and getattr(self, key):
+                fix = "Leave it out, or name weights in model.source."
+                raise Fault("is said of an embedded model, which is made here", key, fix)
         names = [candidate.name for candidate in self.candidates]
         if probed != bool(names):
             fix = 'Set model.source = "probed" and name [[model.candidates]], or neither.'

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from .data_spec import CandidatesSpec, CriticSpec, MixSpec
 from .decision_spec import DecisionPoint
 from .decode import Fault, build, decode
 from .decoding import Decoding
+from .engine_spec import ServerModel, VllmSpec
 from .fence_spec import FenceSpec
 from .gap_spec import GapProof
 from .gate_spec import BenchSpec, GatePolicy, with_defaults
@@ -30,6 +32,8 @@ from .judge_spec import JudgeSpec
 from .kto_spec import KtoSpec
 from .launch_spec import LaunchSpec
 from .model_spec import ModelSpec
+from .present_suites import add_present
+from .printable import RECIPE_NAMES, is_recipe_name
 from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
 from .stages import (
@@ -54,6 +58,9 @@ class Recipe:
     description: str = ""
     seed: Seed = 17
     nightly: bool = False
+    scaled_from: str = ""
+    """The recipe that this one was shrunk from (``--scale tiny``); nothing that it trains is
+    released."""
     stages: tuple[str, ...] = ()
     """The training stages that the recipe uses, in the order of the chain: ``["sft"]``, ``["sft",
     "grpo"]``, ``["grpo"]`` … Absent: ``sft`` and ``dpo``, and of the optional stages those that
@@ -71,6 +78,8 @@ class Recipe:
     kto: KtoSpec | None = None
     """None: the recipe does not use KTO."""
     bench: BenchSpec = field(default_factory=BenchSpec)
+    vllm: VllmSpec = field(default_factory=VllmSpec)
+    server: ServerModel = field(default_factory=ServerModel)
     gates: dict[str, GatePolicy] = field(default_factory=dict)
     """By name; the default gates of its stages where nothing is said."""
     fences: FenceSpec = field(default_factory=FenceSpec)
@@ -84,6 +93,9 @@ class Recipe:
     over the finished GRPO run."""
     budget: Budget = field(default_factory=Budget)
     launch: LaunchSpec = field(default_factory=LaunchSpec)
+    report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
+    """Trackers that get every training step's numbers under TRL's names, beside the run's own
+    files: TensorBoard's into the checkpoint's ``logs/tensorboard``, trackio and W&B offline."""
 
     def __post_init__(self) -> None:
         """A recipe that is made without a file has the stages and the gates that an empty file
@@ -126,6 +138,12 @@ class Recipe:
     def before(self, name: str) -> str:
         """The stage that comes before ``name`` in this recipe, or ``base``."""
         return self.reported[self.reported.index(name) - 1]
+
+    def asks_curves(self, reported: Iterable[str]) -> bool:
+        """Whether ``sentinel next`` has a decision to make, given the stages that have a report."""
+        return any(
+            point.evidence == "curves" and point.stage in reported for point in self.decisions
+        )
 
     def promotion_gates(self, stage: str) -> tuple[str, ...]:
         """The gates without whose pass a checkpoint of ``stage`` is not released: those that
@@ -200,8 +218,11 @@ class Recipe:
                 fix = did_you_mean(name, self.gates)
                 raise Fault(f"{name!r} {state}", f"release.gates[{index}]", fix)
         gap = self.gates.get("capability_gap")
-        if gap is None or gap.severity != "block":
-            fix = "Leave it at 'block'; change its threshold where you mean another bound."
+        if (gap is None or gap.severity != "block") and not self.model.capable_because.strip():
+            fix = (
+                "Leave it at 'block', change its threshold where you mean another bound, or say why "
+                "a model is trained that may be capable already: model.capable_because."
+            )
             key = "gates.capability_gap.severity"
             raise Fault("training never starts without it", key, fix)
         if self.gap_proof is not None:
@@ -218,6 +239,11 @@ class Recipe:
                     fix = "An embedded peer needs another seed."
                     message = f"is {self.seed}, the recipe's own"
                     raise Fault(message, f"gap_proof.{name}.seed", fix)
+        if self.bench.engine == "server":
+            try:
+                self.server.require()
+            except Fault as fault:
+                raise fault.below("server") from None
         if self.pairs.ranked_by == "judge" and self.judge.model is None:
             fix = "Name one in [judge.model], or let the critic rank alone."
             raise Fault("is judge, and the recipe has none", "pairs.ranked_by", fix)
@@ -225,14 +251,15 @@ class Recipe:
         if self.sft.distillation is not None and self.model.source != "probed":
             fix = 'Set model.source = "probed": the candidate that is not chosen teaches.'
             raise Fault("there is no teacher", "sft.distillation", fix)
-        for section in (stage.name for stage in self.chain if stage.distributed):
+        for section in (stage.name for stage in self.chain):
             tuned = self.spec_of(section)
             processes = self.launch.processes
             if tuned.batch_size % processes:
+                key = "micro_batch" if isinstance(tuned, GrpoSpec) else "batch_size"
                 message = (
-                    f"{processes} processes do not divide {section}.batch_size = {tuned.batch_size}"
+                    f"{processes} processes do not divide {section}.{key} = {tuned.batch_size}"
                 )
-                fix = f"Make {section}.batch_size a multiple of {processes}: a step's rows are divided among the processes."
+                fix = f"Make {section}.{key} a multiple of {processes}: a step's rows are divided among the processes."
                 raise Fault(message, "launch.processes", fix)
         places = [(point.stage, point.evidence) for point in self.decisions]
         for index, point in enumerate(self.decisions):
@@ -242,6 +269,45 @@ class Recipe:
             if point.suite not in self.bench.suites:
                 raise Fault(f"{point.suite!r} is not answered", f"{key}.suite", f"{answered}.")
             self._check_stage(point.stage, f"{key}.stage")
+        self._check_optional()
+
+    def _check_optional(self) -> None:
+        """An optional phase can be left out without taking anything critical with it."""
+        order = self.budget.optional
+        for index, name in enumerate(order):
+            key = f"budget.optional[{index}]"
+            suite = name.removeprefix("suite:")
+            if suite == name:
+                if name not in self.stages:
+                    names = [*self.stages, *(f"suite:{each}" for each in self.bench.suites)]
+                    raise Fault(f"unknown phase {name!r}", key, did_you_mean(name, names))
+                self._check_optional_stage(name, key)
+                continue
+            if suite not in self.bench.suites:
+                fix = did_you_mean(suite, self.bench.suites)
+                raise Fault(f"suite {suite!r} is not answered by this recipe", key, fix)
+            needed = [f"gates.{gate}" for gate, policy in self.gates.items()
+                      if policy.suite == suite and policy.severity == "block"]  # fmt: skip
+            needed += ["gap_proof"] if self.gap_proof and self.gap_proof.suite == suite else []
+            needed += [f"decisions[{at}]" for at, point in enumerate(self.decisions)
+                       if point.suite == suite]  # fmt: skip
+            if needed:
+                fix = "Leave it out of budget.optional, or let nothing that stops a run ask for it."
+                raise Fault(f"{needed[0]} needs suite {suite!r}", key, fix)
+
+    def _check_optional_stage(self, name: str, key: str) -> None:
+        order = self.budget.optional
+        goes_first = order[: order.index(name)]
+        for stage in self.stages:
+            if self.start_of(stage) == name and stage not in goes_first:
+                fix = f"Put {stage!r} before {name!r}, or leave {name!r} out of budget.optional."
+                raise Fault(f"{stage!r} starts from {name!r}, which may be skipped", key, fix)
+        for gate, policy in self.gates.items():
+            if policy.against == name and policy.severity == "block":
+                if policy.stage in goes_first:
+                    continue
+                fix = f"Let gates.{gate} warn, or put {policy.stage!r} before {name!r}."
+                raise Fault(f"gates.{gate} compares with {name!r}, which may be skipped", key, fix)
 
     def _check_stage(self, name: str, key: str) -> None:
         """Nothing is decided about a stage that the recipe does not use."""
@@ -270,12 +336,16 @@ def load_recipe(path: Path) -> Recipe:
     """Read and validate one recipe file.
 
     Raises:
-        BadInput: the file is missing or not TOML, a key is unknown, a value has the wrong type or
-            is out of range.
+        BadInput: the file is missing, has no name for a recipe or is not TOML, a key is unknown, a
+            value has the wrong type or is out of range.
     """
+    if not is_recipe_name(path.stem):
+        problem = f"{path.stem[:80]!r} is not a recipe's name."
+        raise BadInput(problem, file=path.parent, field="name", fix=RECIPE_NAMES)
     data = {"name": path.stem, **read_toml(path)}
     names = read_stages(data, path)
     complete(data, names, path)
+    add_present(data)
     gates = data.get("gates", {})
     if isinstance(gates, dict):
         refuse_gates_of_other_stages(gates, names, path)

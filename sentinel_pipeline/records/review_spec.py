@@ -20,5 +20,5 @@ class ReviewSpec:
     """``retire``: a correction is exported, and its benchmark item with its near-duplicates judges
     no longer. ``withhold``: the item stays, and the correction is not exported. Never both."""
     rebuild_after: Count | None = None
-    """Propose a new mix after this many approved corrections that no mix has seen; never when
-    absent."""
+    """Propose a new mix after this many approved corrections of this recipe that none of its mixes
+    has seen; never when absent."""

@@ -43,7 +43,7 @@ class RewardSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnReward:
     """A reward of the user's own, beside those of the task families. It is examined on the user's
-    examples before it is used; it runs in the trainer's process, so its code is trusted."""
+    examples before it is used."""
 
     name: str
     """What curves call it, and ``weights`` may name."""
@@ -51,6 +51,10 @@ class OwnReward:
     """``module:function`` in the project's folder, with TRL's signature: ``(prompts, completions,
     **columns) -> list[float | None]``; columns are ``family``, ``task_id``, ``reference`` and
     ``verifier``."""
+    run: Literal["process", "sandbox"] = "process"
+    """Where the function runs: in the command's and the trainer's own process, where its code is
+    trusted; or in the sandbox, where its module is one file that imports the standard library
+    alone, gets plain data, and runs anew for each batch under the limits of ``[grpo.rewards]``."""
     verifier: str | None = None
     """A verifier with its ``kind`` as JSON text, asked of every completion: 1 where it passes, its
     credit where it grades."""
@@ -82,6 +86,9 @@ class OwnReward:
         if self.function is not None and not _FUNCTION.fullmatch(self.function):
             fix = "Write module:function, such as my_rewards:politeness."
             raise Fault(f"{self.function!r:.60} names no function", "function", fix)
+        if self.verifier is not None and self.run == "sandbox":
+            fix = "Leave run out: what a verifier runs is in the sandbox always."
+            raise Fault("says where a function runs, and there is none", "run", fix)
         try:
             verifier = self.built()
         except Fault as fault:

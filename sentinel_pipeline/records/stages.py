@@ -90,10 +90,11 @@ class TrainingStage:
     """Whether a recipe without ``stages`` uses it only where it has a section of its name."""
     curves: str = "losses.jsonl"
     """In the checkpoint: a row of numbers for every step."""
-    distributed: bool = True
-    """Whether ``[launch]`` may train it in several processes."""
-    remedies: bool = True
-    """Whether it goes on with a smaller batch when the device's memory does not suffice."""
+    divides_model: bool = True
+    """Whether processes may divide the model itself, as ``launch.config`` says; where they may not,
+    each holds all of it."""
+    reads_reference: bool = False
+    """Whether every row is read once more, by the model that its loss refers to."""
     smallest_batch: int = 1
     """Rows of a micro-batch that its loss needs; no remedy goes below it."""
 
@@ -141,11 +142,11 @@ def _as_after_sft(stage: str) -> dict[str, DefaultGate]:
     return {
         f"{stage}_pass_at_1": DefaultGate(
             GatePolicy(metric="pass_at_1", stage=stage, threshold=0.40),
-            "At least 40 % Pass@1, as after SFT.",
+            "Does it still pass enough items, as after SFT? (40 % unless the recipe says otherwise.)",
         ),
         f"{stage}_syntax_rate": DefaultGate(
             GatePolicy(metric="syntax_rate", stage=stage, threshold=0.95),
-            "At least 95 % syntax rate, as after SFT.",
+            "Do its answers still parse, as after SFT? (95 % unless the recipe says otherwise.)",
         ),
     }
 
@@ -153,7 +154,7 @@ def _as_after_sft(stage: str) -> dict[str, DefaultGate]:
 BASE_GATES: Mapping[str, DefaultGate] = {
     "capability_gap": DefaultGate(
         GatePolicy(metric="pass_at_1", stage=BASE, threshold=0.30, direction="at_most"),
-        "The base model cannot do the task yet: at most 30 % Pass@1.",
+        "Is there something to learn: does the base model fail most items? (At most 30 % Pass@1.)",
     ),
 }
 """Never train what the base model can do already."""
@@ -175,11 +176,11 @@ SFT = TrainingStage(
     gates={
         "pass_at_1": DefaultGate(
             GatePolicy(metric="pass_at_1", stage="sft", threshold=0.40),
-            "At least 40 % Pass@1.",
+            "Does the fine-tuned model pass enough items? (40 % unless the recipe says otherwise.)",
         ),
         "syntax_rate": DefaultGate(
             GatePolicy(metric="syntax_rate", stage="sft", threshold=0.95),
-            "At least 95 % syntax rate.",
+            "Do its answers parse? (95 % unless the recipe says otherwise.)",
         ),
         "smoke_pass_at_1": DefaultGate(
             GatePolicy(
@@ -189,7 +190,7 @@ SFT = TrainingStage(
                 threshold=0.40,
                 severity="warn",
             ),
-            "Eight smoke tasks: a quick look that may warn and never promotes.",
+            "Does it pass some of eight smoke tasks? A quick look that may warn and never promotes.",
         ),
     },
 )
@@ -210,6 +211,7 @@ DPO = TrainingStage(
         expected="sentinel_pipeline.training.data.pair_tokens:expected_pairs",
     ),
     gates=_as_after_sft("dpo"),
+    reads_reference=True,
 )
 KTO = TrainingStage(
     name="kto",
@@ -226,6 +228,7 @@ KTO = TrainingStage(
         expected="sentinel_pipeline.training.data.unpaired_tokens:expected_answers",
     ),
     gates=_as_after_sft("kto"),
+    reads_reference=True,
     optional=True,
     smallest_batch=SMALLEST_BATCH,
 )
@@ -241,8 +244,7 @@ GRPO = TrainingStage(
     gates=_as_after_sft("grpo"),
     optional=True,
     curves="curves.jsonl",
-    distributed=False,
-    remedies=False,
+    divides_model=False,
 )
 TRAINING_STAGES: tuple[TrainingStage, ...] = (SFT, DPO, KTO, GRPO)
 """The stages in the order of the chain. A stage starts from the base model or from one before

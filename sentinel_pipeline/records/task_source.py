@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Annotated, Literal
 
@@ -17,9 +17,10 @@ from msgspec import Meta
 from .bounds import Count, CountOrZero, PositiveShare, Seed
 from .decode import Fault
 
-Side = Literal["train", "window", "heldout"]
-SIDES: tuple[Side, ...] = ("heldout", "window", "train")
-"""In the order in which groups are dealt."""
+Side = Literal["train", "window", "heldout", "reward"]
+SIDES: tuple[Side, ...] = ("heldout", "window", "reward", "train")
+"""In the order in which groups are dealt: whether there is a reward side moves nothing from or to
+the two before it."""
 SPLIT: dict[Side, float] = {"train": 0.8, "window": 0.1, "heldout": 0.1}
 """How a source is divided where nothing is said."""
 Similarity = Annotated[float, Meta(ge=0.5, le=1, description="1 groups equal tasks only.")]
@@ -46,6 +47,9 @@ class TaskSource:
     """A file or folder of training tasks, where the user has divided them."""
     window: str | None = None
     heldout: str | None = None
+    reward: str | None = None
+    """Tasks that only the check ``eval_reward`` asks: whoever trains or chooses weights on them
+    makes the check worthless."""
     database: str | None = None
     """A database of the user's own (SQLite or DuckDB file, Parquet, CSV): with ``table`` and
     ``prompt`` each row that is drawn is a task; beside ``file`` it is what the ``sql`` of the
@@ -64,9 +68,12 @@ class TaskSource:
     name that the row does not."""
     words: tuple[Count, Count] = (10, 120)
     """Least and most words of such a text."""
+    language: Literal["pt", "en"] = "pt"
+    """What such a text is written in."""
     split: dict[Side, PositiveShare] | None = None
     """Shares of the sides, which sum to 1; absent: 0.8 train, 0.1 window, 0.1 held-out. A group of
-    near-duplicates goes to one side whole."""
+    near-duplicates goes to one side whole. Where GRPO trains and no share ``reward`` is named, as
+    much as the window's is taken off the training share for the check ``eval_reward``."""
     group: str | None = None
     """A field of the rows: rows with the same value of it go to one side (an author, a repository,
     a source document)."""
@@ -87,6 +94,7 @@ class TaskSource:
             "train": self.train,
             "window": self.window,
             "heldout": self.heldout,
+            "reward": self.reward,
         }
         return {side: place for side, place in sides.items() if place}
 
@@ -103,6 +111,15 @@ class TaskSource:
     def shares(self) -> dict[Side, float]:
         return dict(self.split or SPLIT)
 
+    def with_reward_side(self) -> TaskSource:
+        """The same source with a share for the check ``eval_reward``, where it is divided and names
+        none: as large as the window's, off the training share, at most half of that."""
+        shares = self.shares
+        if None not in self.places or "reward" in shares or not shares.get("train"):
+            return self
+        share = min(shares.get("window", 0.0) or SPLIT["window"], shares["train"] / 2)
+        return replace(self, split={**shares, "reward": share, "train": shares["train"] - share})
+
     def reads(self, task_id: object) -> bool:
         """Whether a row of this id is among those that ``ids`` names."""
         if self.ids is None:
@@ -114,13 +131,13 @@ class TaskSource:
 
     def check(self) -> None:
         """One way to name the rows; shares are a whole; ranges are ranges."""
-        sides = [name for name in ("train", "window", "heldout") if getattr(self, name)]
+        sides = [name for name in ("train", "window", "heldout", "reward") if getattr(self, name)]
         ways = [name for name in ("file", "hub", "table") if getattr(self, name)]
         ways += sides and ["sides"]
         if not ways:
             fix = (
                 "Give file, hub, a database with table and prompt, or a file for each side (train, "
-                "window, heldout)."
+                "window, heldout, reward)."
             )
             raise Fault("names no tasks", "file", fix)
         if len(ways) > 1:
@@ -171,6 +188,9 @@ class TasksSpec:
     heldout: dict[str, CountOrZero] = field(default_factory=dict)
     window: dict[str, CountOrZero] = field(default_factory=dict)
     """For the windows of training; of compositions that neither train nor judge."""
+    levels: dict[str, tuple[Count, Count]] = field(default_factory=dict)
+    """Least and most difficult level of a family that has levels, by family name:
+    ``modules = [2, 4]``; all levels where it is not named. ``sentinel families`` lists them."""
     fresh_seed: Seed | None = None
     """Draws a second held-out suite, ``fresh``, of the sizes of ``heldout``: name it in
     ``bench.suites``, and choose no setting by it. Absent: none."""

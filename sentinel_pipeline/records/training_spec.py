@@ -106,6 +106,14 @@ class StageSpec:
     def gradient_accumulation_steps(self) -> int:
         raise NotImplementedError
 
+    def in_smaller_batches(self, parts: int) -> dict[str, Any]:
+        """What to change so that a forward and backward pass takes one of so many ``parts`` of its
+        rows, and a step as many rows as before."""
+        return {
+            "batch_size": self.batch_size // parts,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps * parts,
+        }
+
     @property
     def warmup_steps(self) -> int:
         raise NotImplementedError
@@ -290,9 +298,39 @@ class Budget:
     """Money an hour of the device."""
     currency: str = "USD"
     max_hours: NotNegative | None = None
-    """A plan beyond it is refused, and so is a nightly run's next stage."""
+    """Hours that a run may take: a plan whose critical phases exceed it is refused, a run skips
+    optional phases and pauses before the next critical one. ``--max-hours`` puts another limit on
+    one command."""
+    max_cost: NotNegative | None = None
+    """The same as money at ``hourly_rate``; of the two limits the lower one counts.
+    ``--max-cost``."""
+    optional: tuple[str, ...] = ()
+    """Phases that are skipped where the budget does not suffice, the first to go first: a stage
+    (``dpo``) with all that is made for it, or a suite (``suite:ifeval``). What is not named is
+    critical."""
+    device: str | None = None
+    """The device that a plan is for, by its name: ``L4``, ``L40S``, ``A100-80GB``, ``H100-80GB``,
+    ``MI300X`` …; absent: the GPU that is here. Its memory bounds what fits, its peak and bandwidth
+    say how long it takes."""
+    device_memory_gib: Positive | None = None
+    """Of a device that has no name here, or whose memory is shared with others."""
     device_tflops: Positive | None = None
-    """The device's peak, dense, in the number format of training: from it hours are estimated where
-    no earlier run tells them."""
+    """The device's peak, dense, in the number format of training, where its name does not tell."""
     utilisation: PositiveShare = 0.3
     """Share of the peak that is reached (MFU)."""
+
+    @property
+    def hours_allowed(self) -> float | None:
+        """Device hours that both limits allow; None without a limit."""
+        limits = [] if self.max_hours is None else [self.max_hours]
+        if self.max_cost is not None and self.hourly_rate:
+            limits.append(self.max_cost / self.hourly_rate)
+        return min(limits, default=None)
+
+    def check(self) -> None:
+        if self.max_cost is not None and not self.hourly_rate:
+            fix = "Say what an hour of the device costs: budget.hourly_rate."
+            raise Fault("an hour costs nothing, so money bounds nothing", "max_cost", fix)
+        for index, name in enumerate(self.optional):
+            if name in self.optional[:index]:
+                raise Fault(f"{name!r} is named twice", f"optional[{index}]", "Name it once.")

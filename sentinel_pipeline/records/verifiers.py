@@ -75,6 +75,9 @@ class SqlAnswer:
     other_setups: tuple[str, ...] = ()
     """Databases of the same tables and other rows, on which the query must be right as well: rows
     learnt by heart, or a constant, are right on one."""
+    told_apart: tuple[str, ...] = ()
+    """Wrong queries, each of which gives another answer than the gold one on one of the databases:
+    the exam asks them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +159,8 @@ class GroundedText:
     kind: ClassVar[str] = "grounded_text"
     category: ClassVar[str] = "general_chat"
     record: str
-    """The facts as a JSON object; a share such as 0.372 may be written 37,2 %."""
+    """The facts as a JSON object; a share such as 0.372 may be written 37,2 %, or 37.2 % in
+    English."""
     must_mention: tuple[str, ...]
     """Facts that the text has to hold, as numbers or words."""
     min_words: int
@@ -164,9 +168,15 @@ class GroundedText:
     max_chars: int | None = None
     shown: str = ""
     """The prompt: a copy of it is not an answer."""
-    language: Literal["pt"] = "pt"
+    language: Literal["pt", "en"] = "pt"
     call_to_action: bool = True
     """Whether the text must ask its reader to do something."""
+    says: dict[str, str] = field(default_factory=dict)
+    """Key of the record -> beginnings of words without accents, of which a sentence with that
+    number has one: ``{"parcela_negativa": "negativ insatisf"}``."""
+    against: dict[str, str] = field(default_factory=dict)
+    """Fact of ``must_mention`` -> beginnings of words that turn it round in its clause:
+    ``{"15%": "aument acresc"}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from ..records import BenchmarkReport
 from ..store import Artifact, Draft, sha256_file
 from .card import model_card
 from .evidence import Evidence
+from .papers import error_analysis, final_comparison, reproduction
 
 KINDS = (".safetensors", ".json", ".jinja", ".txt", ".model")
 """Files of a model's folder that hold data. Everything else may be code, which loading would
@@ -25,7 +26,8 @@ NEEDED = ("config.json", "generation_config.json", "tokenizer_config.json", "cha
 
 
 def write_bundle(out: Draft, evidence: Evidence) -> None:
-    """Fill ``out``: weights, tokenizer, template, card, benchmarks, gates, parity, decontamination.
+    """Fill ``out``: weights, tokenizer, template, card, benchmarks, gates, parity, decontamination,
+    the final comparison, the errors that are left, and what makes the same again.
 
     Raises:
         GateRefused: the model's folder lacks a file that others need, or holds one that may be
@@ -65,6 +67,15 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
     for report in read_reports(base) if base else []:
         assert base is not None
         out.json(f"benchmarks/base/{report.suite}.json", base.json(f"{report.suite}/report.json"))
+    for artifact in evidence.selected:
+        for report in read_reports(artifact):
+            out.json(
+                f"benchmarks/selected/{artifact.manifest.run_id}/{report.suite}.json",
+                artifact.json(f"{report.suite}/report.json"),
+            )
+    out.text("final_comparison.txt", final_comparison(evidence))
+    out.text("errors.md", error_analysis(evidence))
+    out.json("reproduction.json", reproduction(evidence, evidence.home))
     out.json("gates.json", [gate_json(verdict) for verdict in evidence.verdicts])
     out.json("fences.json", [gate_json(verdict) for verdict in evidence.fences])
     out.json("parity.json", evidence.parity)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..bench.report import report_markdown
 from ..costs import cost_rows, costs_markdown
+from ..markdown import cell
 from ..rates import percent, with_interval
 from ..records import BenchmarkReport
 from ..records.stages import SFT
@@ -88,11 +89,17 @@ def _data(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> Any:
 
 def _gates(evidence: Evidence) -> str:
     rows = [
-        f"| {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} | {v.reason} |"
+        f"| {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} | "
+        f"{cell(v.reason)}{evidence.note(v)} |"
         for v in evidence.verdicts
     ]
-    fences = [f"| {v.name} | {v.verdict} | {v.n} | {v.reason} |" for v in evidence.fences]
-    others = [f"| {o.name} | {o.severity} | {o.verdict} | {o.reason} |" for o in evidence.others]
+    fences = [
+        f"| {v.name} | {v.verdict} | {v.n} | {cell(v.reason)}{evidence.note(v)} |"
+        for v in evidence.fences
+    ]
+    others = [
+        f"| {o.name} | {o.severity} | {o.verdict} | {cell(o.reason)} |" for o in evidence.others
+    ]
     head = (
         "## Gates passed\n\n| gate | verdict | measured [95 %] | n | rule |\n|---|---|---|---|---|"
     )
@@ -107,6 +114,13 @@ def _gates(evidence: Evidence) -> str:
             "|---|---|---|---|",
         ]
         lines += fences
+    if evidence.recipe.model.capable_because:
+        # One line of the recipe's author, which must not become a heading or a table here.
+        reason = cell(evidence.recipe.model.capable_because)
+        lines += [
+            "",
+            f"The base model may have been capable before training; it was trained because: {reason}",
+        ]
     if others:
         lines += ["", "## Gates and fences that did not have to pass", ""]
         lines += ["| gate | severity | verdict | reason |", "|---|---|---|---|", *others]
@@ -131,9 +145,11 @@ def _data_text(evidence: Evidence) -> str:
     if mix is None:
         return "## Training data\n\nThe mix that this was trained on is no longer there."
     report = mix.json("mix.json")
-    sources = [f"| {name} | {count} |" for name, count in sorted(report.get("sources", {}).items())]
+    sources = [
+        f"| {cell(name)} | {count} |" for name, count in sorted(report.get("sources", {}).items())
+    ]
     quotas = [
-        f"| {quota['category']} | {percent(quota['share'])} | {quota['rows']} |"
+        f"| {cell(quota['category'])} | {percent(quota['share'])} | {quota['rows']} |"
         for quota in report.get("quotas", ())
     ]
     lines = [

@@ -7,6 +7,8 @@ checkpoint's own worker measured.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..audit.scorers import unlicensed
@@ -18,8 +20,11 @@ from ..gates.keys import report_key
 from ..records import GateVerdict
 from ..records.recipe import Recipe
 from ..records.stages import gates_of_stage
-from ..store import Artifact, Ledger, Store, skipped_reason
+from ..store import Artifact, Home, Ledger, Store, skipped_reason
 from ..store.launched import find_launched
+from ..store.ledger import Entry
+from ..store.manifest import read_manifest
+from ..store.marks import name_of
 from ..store.retention import lineage
 
 
@@ -51,6 +56,15 @@ class Evidence(NamedTuple):
     parity: dict[str, Any]
     ancestors: tuple[Artifact, ...]
     """The checkpoint and all that it was made from, oldest first."""
+    home: Home
+    selected: tuple[Artifact, ...] = ()
+    """Reports of ``sentinel bench`` about exactly this checkpoint that are published as well."""
+    notes: dict[tuple[str, str], str] = {}  # noqa: RUF012  # a default of a NamedTuple, never written
+    """(Gate or fence, content) -> how old its verdict is, of those that are old."""
+
+    def note(self, verdict: GateVerdict) -> str:
+        """What stands behind a verdict's reason: empty where it is not old."""
+        return self.notes.get((verdict.name, verdict.subject_hash), "")
 
     def ancestor(self, asset: str) -> Artifact | None:
         return next(
@@ -59,16 +73,28 @@ class Evidence(NamedTuple):
         )
 
 
-def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
+def gather(
+    store: Store, recipe: Recipe, stage: str | None, selected: Sequence[Path] = ()
+) -> Evidence:
     """The evidence on a stage's checkpoint; without ``stage``, on the last one that has a
     checkpoint.
 
+    Args:
+        selected: folders of reports of ``sentinel bench`` that are published as well.
+
     Raises:
-        BadInput: no such stage, checkpoint or report, or the recipe states no licence.
-        GateRefused: a gate, a fence, a licence or export parity is missing, stale or not passed, or
-            the recipe's gates are not those that the run was launched with; names each.
+        BadInput: no such stage, checkpoint or report, the recipe states no licence, or a selected
+            folder is not a report about this checkpoint.
+        GateRefused: a gate, a fence, a licence or export parity is missing, stale or not passed,
+            the recipe's gates are not those that the run was launched with, or the checkpoint, its
+            report or what it was made from is superseded; names each.
         Infrastructure: the report's bytes are not those of its manifest.
     """
+    if recipe.scaled_from:
+        raise GateRefused(
+            f"{recipe.name} is {recipe.scaled_from} at a small scale, to see that its plan runs: "
+            f"nothing that it trains is released. Release {recipe.scaled_from} when it is trained."
+        )
     stage = stage or _last(store, recipe)
     names = [stage.name for stage in recipe.chain]
     if stage not in names:
@@ -99,19 +125,59 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
         problem = f"The newest {asset} is about another checkpoint than the newest: rebuild it."
         reasons.insert(0, problem)
     reasons += [parity] if isinstance(parity, str) else []
+    reasons += _superseded(store.home, (report, *ancestors))
     if reasons:
         raise GateRefused(f"{recipe.name}/{stage} is not released: {' '.join(reasons)}")
+    passed = tuple(verdict for verdict in verdicts if isinstance(verdict, GateVerdict))
+    fenced = tuple(verdict for verdict in fences if isinstance(verdict, GateVerdict))
+    ledger = Ledger(store.home.ledger)
+    notes = {
+        (verdict.name, verdict.subject_hash): entry.note
+        for verdict in (*passed, *fenced)
+        if (entry := ledger.newest(verdict.name, verdict.subject_hash)) is not None and entry.old
+    }
     return Evidence(
         recipe,
         stage,
         checkpoint,
         report,
-        tuple(verdict for verdict in verdicts if isinstance(verdict, GateVerdict)),
-        tuple(verdict for verdict in fences if isinstance(verdict, GateVerdict)),
+        passed,
+        fenced,
         _others(store, recipe, stage, promotion, report, ancestors),
         parity if isinstance(parity, dict) else {},
         ancestors,
+        store.home,
+        tuple(_selected(folder, checkpoint) for folder in selected),
+        notes,
     )
+
+
+def _superseded(home: Home, artifacts: Sequence[Artifact]) -> list[str]:
+    marks = Ledger(home.ledger).marks()
+    names = dict.fromkeys(name_of(home, artifact) for artifact in artifacts)
+    return [
+        f"{name} is {marks[name].words}."
+        for name in names
+        if name in marks and marks[name].state == "superseded"
+    ]
+
+
+def _selected(folder: Path, checkpoint: Artifact) -> Artifact:
+    field = "--report"
+    if not (folder / "manifest.json").is_file():
+        fix = "Name the folder that sentinel bench printed: data/runs/bench/MODEL/RUN_ID."
+        raise BadInput("holds no report.", file=folder, field=field, fix=fix)
+    report = Artifact(folder.resolve(), read_manifest(folder))
+    if damaged := report.damage():
+        raise Infrastructure(f"{report.folder} is damaged ({damaged[0]}): run the benchmark again.")
+    suites = sorted(folder.glob("*/report.json"))
+    hashes = {report.json(f"{path.parent.name}/report.json").get("model_hash") for path in suites}
+    if hashes != {checkpoint.hash}:
+        about = ", ".join(sorted(str(value)[:12] for value in hashes)) or "nothing"
+        problem = f"is about {about}, not about the checkpoint {checkpoint.hash[:12]}."
+        fix = "Answer its suites with this checkpoint: sentinel bench RECIPE/STAGE."
+        raise BadInput(problem, file=folder, field=field, fix=fix)
+    return report
 
 
 def _last(store: Store, recipe: Recipe) -> str:
@@ -199,19 +265,19 @@ def _others(
         policy = recipe.gates.get(name)
         if policy is None or policy.stage != stage or name in promotion:
             continue
-        verdict = ledger.latest(name, report.hash) if policy.severity != "off" else None
-        states.append(_state(name, policy.severity, verdict))
+        entry = ledger.newest(name, report.hash) if policy.severity != "off" else None
+        states.append(_state(name, policy.severity, entry))
     for artifact in ancestors:
         for name in fences_of(recipe, artifact):
             if fence_severity(recipe, name) != "block":
-                states.append(_state(name, "warn", ledger.latest(name, artifact.hash)))
+                states.append(_state(name, "warn", ledger.newest(name, artifact.hash)))
     return tuple(states)
 
 
-def _state(name: str, severity: str, verdict: GateVerdict | None) -> GateState:
-    if verdict is None:
+def _state(name: str, severity: str, entry: Entry | None) -> GateState:
+    if entry is None:
         return GateState(name, severity, "none", "nothing was decided")
-    return GateState(name, severity, verdict.verdict, verdict.reason)
+    return GateState(name, severity, entry.verdict.verdict, entry.verdict.reason + entry.note)
 
 
 def _parity(checkpoint: Artifact) -> dict[str, Any] | str:

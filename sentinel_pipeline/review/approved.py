@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ..records import Candidate
 from ..records.sft_candidate import ReviewTask, SftCandidate
+from .belonging import UNASSIGNED, belongs_to
 from .checking import candidate_of, digest
 from .schema import bodies, cards, corrections, released
 
@@ -22,6 +23,15 @@ SETTLED: ColumnElement[bool] = or_(
 """Nobody's second opinion is wanted or disputes it."""
 
 
+SEEN: ColumnElement[bool] = (
+    select(corrections.c.card_id)
+    .where(corrections.c.card_id == cards.c.id, corrections.c.checked != "import")
+    .correlate(cards)
+    .exists()
+)
+"""A person approved the correction, or said that they trust the file that does."""
+
+
 class Approved(NamedTuple):
     """A correction that a person approved, with the failure that it corrects."""
 
@@ -29,6 +39,8 @@ class Approved(NamedTuple):
     task: ReviewTask | None
     text: str
     decided_by: str | None
+    checked: str | None
+    """How it was checked; None for one that left the queue and was decided anew since."""
 
     @property
     def digest(self) -> str:
@@ -46,9 +58,11 @@ class Approved(NamedTuple):
         ]
 
 
-def approved_rows(connection: Connection) -> list[Approved]:
-    """``approved`` cards with a correction that no second opinion holds back."""
-    return _rows(connection, corrections, (cards.c.status == "approved", SETTLED))
+def approved_rows(connection: Connection, recipe: str | None = None) -> list[Approved]:
+    """``approved`` cards with a correction that no second opinion holds back, and that more than a
+    file speaks for; of one recipe where it is named."""
+    conditions = (cards.c.status == "approved", SETTLED, SEEN, *_of(recipe))
+    return _rows(connection, corrections, conditions)
 
 
 def released_rows(connection: Connection) -> list[Approved]:
@@ -56,19 +70,42 @@ def released_rows(connection: Connection) -> list[Approved]:
     return _rows(connection, released, ())
 
 
-def waiting(connection: Connection) -> int:
+def waiting(connection: Connection, recipe: str | None = None) -> int:
     """Approved corrections that wait for a second opinion or for a lead."""
-    query = select(func.count()).select_from(cards).where(cards.c.status == "approved", ~SETTLED)
+    return _count(connection, cards.c.status == "approved", ~SETTLED, *_of(recipe))
+
+
+def unseen(connection: Connection, recipe: str | None = None) -> int:
+    """Corrections that nothing but a file approved, taken in when files were believed unasked."""
+    return _count(connection, cards.c.status == "approved", ~SEEN, *_of(recipe))
+
+
+def _of(recipe: str | None) -> tuple[ColumnElement[bool], ...]:
+    return () if recipe is None else (belongs_to(recipe),)
+
+
+def left_by(connection: Connection, recipe: str) -> tuple[int, int]:
+    """Approved corrections that could leave but are not this recipe's: those that belong to others,
+    and those that belong to none."""
+    ready = (cards.c.status == "approved", SETTLED, SEEN)
+    others = _count(connection, *ready, ~belongs_to(recipe), ~UNASSIGNED)
+    return others, _count(connection, *ready, UNASSIGNED)
+
+
+def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:
+    query = select(func.count()).select_from(cards).where(*conditions)
     return int(connection.execute(query).scalar_one())
 
 
 def _rows(
     connection: Connection, texts: Table, conditions: tuple[ColumnElement[bool], ...]
 ) -> list[Approved]:
+    checks = corrections.alias("checks")
     query = (
-        select(bodies.c.record, bodies.c.task, texts.c.text, cards.c.decided_by)
+        select(bodies.c.record, bodies.c.task, texts.c.text, cards.c.decided_by, checks.c.checked)
         .join(bodies, bodies.c.card_id == texts.c.card_id)
         .join(cards, cards.c.id == texts.c.card_id)
+        .outerjoin(checks, checks.c.card_id == texts.c.card_id)
         .where(*conditions)
     )
     rows = [
@@ -77,6 +114,7 @@ def _rows(
             ReviewTask.from_json(json.loads(row.task)) if row.task else None,
             json.loads(row.text),
             row.decided_by,
+            row.checked,
         )
         for row in connection.execute(query)
     ]

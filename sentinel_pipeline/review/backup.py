@@ -20,17 +20,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import BadInput
 from ..store import atomic_write
 from .review_queue import Conflict, ReviewQueue
-from .schema import DATA_TABLES, LATEST
+from .schema import BELONGING, DATA_TABLES, LATEST, recipes_from_records
 
 _FORMAT = "sentinel-review-backup"
 _ROWS = 500
+_LONGEST = 64 * 2**20
+"""Characters of a line: a card's record, its task and what is searched in it, each of at most a
+line of an import."""
 
 
 def backup(desk: ReviewQueue, path: Path) -> dict[str, int]:
     """Write the backup, whole or not at all; returns the rows of each table."""
     counts: dict[str, int] = {}
     with (
-        atomic_write(path, "wb") as raw,
+        atomic_write(path, "wb", private=True) as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as stream,
         desk.db.reading() as connection,
     ):
@@ -82,7 +85,7 @@ def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
 
 def _fill(connection: Connection, stream: IO[str], path: Path) -> dict[str, int]:
     tables = {table.name: table for table in DATA_TABLES}
-    head = json.loads(next(stream, "{}"))
+    head = json.loads(stream.readline(1000) or "{}")
     if head.get("format") != _FORMAT:
         raise ValueError("its first line is not that of a backup")
     if head["schema"] > LATEST:
@@ -90,11 +93,15 @@ def _fill(connection: Connection, stream: IO[str], path: Path) -> dict[str, int]
     counts: dict[str, int] = {}
     for name, row in _rows(stream, counts):
         connection.execute(insert(tables[name]).values(row))
+    if head["schema"] < BELONGING:
+        recipes_from_records(connection)
     return counts
 
 
 def _rows(stream: IO[str], counts: dict[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for line in stream:
+    while line := stream.readline(_LONGEST):
+        if len(line) == _LONGEST:
+            raise ValueError(f"a line has more than {_LONGEST} characters")
         value = json.loads(line)
         if "end" in value:
             if value["end"] != counts:

@@ -4,8 +4,9 @@ is, or each other's labels.
 A batch is a file of rows ``{"id", "prompt_messages", "response", "judge"}``, or of rows of any
 shape that the critic reads, with ``id`` and ``judge`` beside; ``judge`` is the label that is to be
 calibrated, or null. Agreement is Cohen's kappa with its interval: on 30 conversations it is wide,
-and the lower bound is what counts. What this module does not do: license a judge or open a gate
-(the ledger does), or choose the outputs.
+and the lower bound is what counts. People's labels come out as the exam of a judge: ``good`` is
+``pass``, where most of those who labelled an item say so. What this module does not do: license a
+judge or open a gate (the ledger does), or choose the outputs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import random
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -35,6 +37,8 @@ from .schema import batches, blind_items, blind_labels
 
 Purpose = Literal["judge", "gap"]
 LABELS = ("good", "bad")
+_EXAM = {"good": "pass", "bad": "fail"}
+"""A label of the page -> that of a judge's exam."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -252,6 +256,63 @@ def calibration(desk: ReviewQueue, batch: str) -> Calibration:
     counts = {name: len(labels) for name, labels in by_person.items()}
     return Calibration(
         head.name, head.purpose, head.subject, len(rows), counts, against, agreement(pairs)
+    )
+
+
+class PeopleLabels(NamedTuple):
+    """A batch as the exam of a judge."""
+
+    rows: list[dict[str, Any]]
+    """``id``, ``messages``, ``response``, ``label`` (``pass`` or ``fail``), in the order of ids."""
+    people: dict[str, int]
+    """Who labelled how many."""
+    items: int
+    unlabelled: int
+    ties: int
+    """Items on which as many people say good as bad: nobody's label stands for them."""
+
+
+def people_labels(desk: ReviewQueue, batch: str) -> PeopleLabels:
+    """What most people said of each item of a batch.
+
+    Raises:
+        Unknown: there is no such batch.
+        BadInput: the batch has other labels than good and bad.
+    """
+    with desk.db.reading() as connection:
+        head = _batch(connection, batch)
+        if other := sorted(set(json.loads(head.labels)) - _EXAM.keys()):
+            problem = f"the batch has the label {other[0]!r}, which no exam has."
+            raise BadInput(problem, field="batch", fix="Use a batch of good and bad.")
+        here = blind_items.c.batch == head.name
+        items = connection.execute(select(blind_items).where(here)).all()
+        query = select(blind_labels).join(blind_items, blind_items.c.seq == blind_labels.c.item_seq)
+        labels = connection.execute(query.where(here)).all()
+    by_item: dict[int, Counter[str]] = {}
+    for label in labels:
+        by_item.setdefault(label.item_seq, Counter())[label.label] += 1
+    rows = []
+    ties = 0
+    for item in sorted(items, key=lambda item: item.item_id):
+        counts = by_item.get(item.seq)
+        if counts is None:
+            continue
+        if counts["good"] == counts["bad"]:
+            ties += 1
+            continue
+        body = json.loads(item.body)
+        majority = "good" if counts["good"] > counts["bad"] else "bad"
+        rows.append(
+            {
+                "id": item.item_id,
+                "messages": body["prompt"],
+                "response": body["response"],
+                "label": _EXAM[majority],
+            }
+        )
+    people = Counter(label.user_name for label in labels)
+    return PeopleLabels(
+        rows, dict(sorted(people.items())), len(items), len(items) - len(by_item), ties
     )
 
 

@@ -15,7 +15,8 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..records.sft_candidate import ReviewTask, SftCandidate
-from .importing import plain
+from .belonging import belongs_to, recipes_of
+from .importing import DRAFTED, plain
 from .review_queue import ReviewQueue, Unknown, User
 from .schema import bodies, cards, checks, corrections, drafts, history
 
@@ -41,6 +42,8 @@ class Filters(NamedTuple):
     score: str = ""
     """One of ``BANDS``."""
     text: str = ""
+    recipe: str = ""
+    """The card belongs to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +56,18 @@ class Card:
     version: int
     correction: str | None
     checked: str | None
-    """How the correction was checked: ``tests``, ``form`` or ``import``."""
+    """How the correction was checked: ``tests``, ``form``, ``trusted`` or ``import``."""
     draft: str | None
+    """The person's own, else the one that came with the record, while the card is theirs to
+    decide."""
     lease_by: str | None
     lease_until: float
     decided_by: str | None
     decided_at: float | None
     second: str | None
     imported_at: float
+    recipes: tuple[str, ...] = ()
+    """Those whose mixes may take its correction."""
     blind: bool = False
     """The card waits for this person's second opinion: what the first one decided is not shown, and
     reads as undecided."""
@@ -71,12 +78,21 @@ def read_card(connection: Connection, desk: ReviewQueue, card_id: str, user: Use
     Raises:
         Unknown: there is no such card.
     """
+    suggested = drafts.alias("suggested")
     joined = (
         select(cards, bodies.c.record, bodies.c.task, corrections.c.checked)
-        .add_columns(corrections.c.text.label("correction"), drafts.c.text.label("draft"))
+        .add_columns(
+            corrections.c.text.label("correction"),
+            drafts.c.text.label("draft"),
+            suggested.c.text.label("suggested"),
+        )
         .join(bodies, bodies.c.card_id == cards.c.id)
         .outerjoin(corrections, corrections.c.card_id == cards.c.id)
         .outerjoin(drafts, and_(drafts.c.card_id == cards.c.id, drafts.c.user_name == user.name))
+        .outerjoin(
+            suggested,
+            and_(suggested.c.card_id == cards.c.id, suggested.c.user_name == DRAFTED),
+        )
         .where(cards.c.id == plain(card_id))
     )
     row = connection.execute(joined).mappings().first()
@@ -85,13 +101,18 @@ def read_card(connection: Connection, desk: ReviewQueue, card_id: str, user: Use
     now = desk.clock()
     leased = row["lease_by"] is not None and row["lease_until"] > now
     names = ("status", "version", "checked", "decided_by", "decided_at", "second", "imported_at")
+    undecided = row["status"] == "needs_review" or (
+        row["second"] == "wanted" and row["decided_by"] != user.name
+    )
+    draft = row["draft"] or (row["suggested"] if undecided else None)
     card = Card(
         record=SftCandidate.from_json(json.loads(row["record"])),
         task=ReviewTask.from_json(json.loads(row["task"])) if row["task"] else None,
         correction=json.loads(row["correction"]) if row["correction"] else None,
-        draft=json.loads(row["draft"]) if row["draft"] else None,
+        draft=json.loads(draft) if draft else None,
         lease_by=row["lease_by"] if leased else None,
         lease_until=row["lease_until"] if leased else 0.0,
+        recipes=recipes_of(connection, row["id"]),
         **{name: row[name] for name in names},
     )
     if card.second != "wanted" or card.decided_by == user.name:
@@ -118,6 +139,8 @@ def matching(filters: Filters, user: User) -> list[ColumnElement[bool]]:
     ):
         if value:
             conditions.append(column == plain(value))
+    if filters.recipe:
+        conditions.append(belongs_to(plain(filters.recipe)))
     if filters.score in BANDS:
         low, high = BANDS[filters.score]
         quality = func.coalesce(cards.c.quality, 1.0)

@@ -56,8 +56,16 @@ class Check(NamedTuple):
         return "form and hygiene are fine; no tests are known for this task"
 
 
-def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
-    """Run the critic on ``text`` as the answer to the card and keep the result.
+def check(
+    desk: ReviewQueue,
+    user: User,
+    card_id: str,
+    text: str,
+    *,
+    judge: Callable[[Card, str], Check] | None = None,
+) -> Check:
+    """Run the critic on ``text`` as the answer to the card and keep the result; ``judge`` runs it
+    elsewhere than in this process.
 
     Raises:
         Unknown: there is no such card.
@@ -68,7 +76,7 @@ def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
         raise Refused(problem, field="correction", fix="Write what the model should have answered.")
     with desk.db.reading() as connection:
         card = read_card(connection, desk, card_id, user)
-    outcome = judge(card, text)
+    outcome = (judge or _judge)(card, text)
     row = {
         "card_id": card.record.id,
         "digest": digest(text),
@@ -101,6 +109,9 @@ def judge(
     if labels.accepted.value is None:
         outcome = "infra"
     return Check(outcome, card.task is not None, pairs)
+
+
+_judge = judge
 
 
 def _critic(candidate: Candidate) -> CriticLabels:

@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from ..errors import BadInput, Infrastructure
+from ..store.files import private_file
 from . import schema
 
 ENVIRONMENT = "SENTINEL_DATABASE_URL"
@@ -52,8 +53,8 @@ class Database:
     def _open(self, pool_size: int) -> Engine:
         if not self.is_sqlite:
             return create_engine(self.url, pool_size=pool_size, pool_pre_ping=True)
-        if self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        if self.url.database and not self.url.database.startswith((":", "file:")):
+            private_file(Path(self.url.database))
         engine = create_engine(
             self.url, pool_size=pool_size, connect_args={"timeout": 60, "check_same_thread": False}
         )

@@ -102,9 +102,12 @@ class Split(NamedTuple):
     withheld: int
 
 
-def split(connection: Connection, policy: Literal["retire", "withhold"]) -> Split:
-    """Which approved corrections may leave under ``policy``; nothing is written."""
-    rows = approved_rows(connection)
+def split(
+    connection: Connection, policy: Literal["retire", "withhold"], recipe: str | None = None
+) -> Split:
+    """Which approved corrections, of ``recipe`` where it is named, may leave under ``policy``;
+    nothing is written."""
+    rows = approved_rows(connection, recipe)
     if policy == "retire":
         return Split(rows, 0)
     left = {

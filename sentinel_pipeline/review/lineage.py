@@ -64,6 +64,8 @@ class Lineage:
     task_id: str
     failure_reason: str
     status: str
+    recipes: tuple[str, ...]
+    """Those whose mixes may take the correction."""
     decided_by: str | None
     row_id: str | None
     """Id of the raw candidate that the correction becomes; None without a correction."""
@@ -108,6 +110,7 @@ def lineage(desk: ReviewQueue, home: Home, card_id: str) -> Lineage:
         task_id=record.task_id,
         failure_reason=record.failure_reason,
         status=card.status,
+        recipes=card.recipes,
         decided_by=card.decided_by,
         row_id=row,
         released_at=left,
@@ -200,6 +203,7 @@ def lineage_markdown(history: Lineage) -> str:
         f"failure     {history.model_id} on {history.task_id} in run {history.benchmark_run_id}: {history.failure_reason}",
         f"card        {history.card_id}: {history.status}"
         + (f" by {history.decided_by}" if history.decided_by else ""),
+        f"recipes     {', '.join(history.recipes) or 'none: no mix takes its correction'}",
         f"correction  {'row ' + history.row_id if history.row_id else 'none yet'}"
         + ("" if history.released_at is None else ", left the queue: its item judges no longer"),
     ]

@@ -10,7 +10,9 @@ A migration is appended, never edited. What this module does not do: open a data
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -84,8 +86,9 @@ corrections = Table(
     _card_key(),
     *_texts("text", "checked"),
 )
-"""The text of an approved card, and how it was checked: ``tests``, ``form`` (no tests are known) or
-``import``."""
+"""The text of an approved card, and how it was checked: ``tests``, ``form`` (no tests are known),
+``trusted`` (a file said so, and who imported it trusted the file), or ``import`` (a file said so
+when files were believed unasked: it leaves no more)."""
 released = Table(
     "released",
     META,
@@ -133,6 +136,16 @@ history = Table(
     Index("history_by_actor", "actor", "action", "id"),
 )
 """Every change, by whom and when; rows are added, and only ``undone`` is ever set."""
+links = Table(
+    "history_chain",
+    META,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("record", BigInteger, nullable=False),
+    *_texts("at", "previous", "hash"),
+)
+"""The hash chain over ``history`` (``trail``); ``undone`` is not in it, undoing has a row of its
+own."""
 opinions = Table(
     "opinions",
     META,
@@ -197,13 +210,32 @@ blind_labels = Table(
     Column("at", Float, nullable=False),
 )
 
+card_recipes = Table(
+    "card_recipes",
+    META,
+    _card_key(),
+    Column("recipe", Text, primary_key=True),
+    Column("taken_at", Float),
+    Index("card_recipes_by_recipe", "recipe", "card_id"),
+)
+"""The recipes that a card belongs to: a correction enters the mixes of these alone. ``taken_at`` is
+when a mix of the recipe first took it; None: not yet."""
+removed_recipes = Table(
+    "removed_recipes",
+    META,
+    _card_key(),
+    Column("recipe", Text, primary_key=True),
+)
+"""The recipes that a person took a card out of: no import lets it belong to them again."""
+
 _QUEUE = (
     version, cards, bodies, corrections, drafts, skips, checks, released, history, opinions, users, sessions,
     quarantine,
 )  # fmt: skip
 _BLIND = (batches, blind_items, blind_labels)
 DATA_TABLES = (
-    cards, bodies, corrections, drafts, skips, checks, released, history, opinions, users, quarantine, *_BLIND,
+    cards, bodies, corrections, drafts, skips, checks, released, history, links, opinions, users, quarantine, *_BLIND,
+    card_recipes, removed_recipes,
 )  # fmt: skip
 """What a backup holds, in an order that satisfies the references; sessions are not worth
 keeping."""
@@ -213,7 +245,52 @@ def _create(tables: Sequence[Table]) -> Callable[[Connection], None]:
     return lambda connection: META.create_all(connection, tables=list(tables))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_create(_QUEUE), _create(_BLIND))
+_OURS = ("sentinel-benchmark", "chat")
+"""Sources of records that this program writes: their model is ``RECIPE/STAGE``."""
+_BATCH = 1000
+
+
+def recipe_named(record: Mapping[str, Any]) -> str | None:
+    """The recipe whose model a record is about, where this program wrote it; None for the record of
+    another harness, whatever its model is called."""
+    model = record.get("model_id")
+    if record.get("source") not in _OURS or not isinstance(model, str):
+        return None
+    recipe, slash, _ = model.replace(":", "/", 1).partition("/")
+    return recipe if recipe and slash else None
+
+
+def recipes_from_records(connection: Connection) -> None:
+    """Give the cards of before ``card_recipes`` the recipe that their record names. A correction
+    that left already is taken to be in a mix of it."""
+    left = select(released.c.card_id, func.min(released.c.at)).group_by(released.c.card_id)
+    taken = dict(connection.execute(left).tuples().all())
+    last = ""
+    while True:
+        query = select(bodies.c.card_id, bodies.c.record).where(bodies.c.card_id > last)
+        rows = connection.execute(query.order_by(bodies.c.card_id).limit(_BATCH)).all()
+        if not rows:
+            return
+        last = rows[-1].card_id
+        memberships = [
+            {"card_id": row.card_id, "recipe": recipe, "taken_at": taken.get(row.card_id)}
+            for row in rows
+            if (recipe := recipe_named(json.loads(row.record))) is not None
+        ]
+        if memberships:
+            connection.execute(insert(card_recipes), memberships)
+
+
+def _belong(connection: Connection) -> None:
+    META.create_all(connection, tables=[card_recipes])
+    recipes_from_records(connection)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _create(_QUEUE), _create(_BLIND), _create((links,)), _belong, _create((removed_recipes,)),
+)  # fmt: skip
+BELONGING = 4
+"""The version since which cards belong to recipes."""
 LATEST = len(MIGRATIONS)
 
 

@@ -23,7 +23,8 @@ GATE = "gap_sign_off"
 def signature(
     recipe: Recipe, report: Artifact, by: str, verdict: Literal["pass", "fail"], note: str
 ) -> GateVerdict:
-    """The verdict that says who confirmed or rejected exactly this proof."""
+    """The verdict that says who confirmed or rejected exactly this proof. ``by`` is who was logged
+    in: a reviewer's name, or a login with the name that it signs as."""
     from ..critic.version import scorer_version
 
     shown = sum(1 for _ in read_jsonl(report.path("conversations.jsonl")))
@@ -47,7 +48,13 @@ class Proof(NamedTuple):
     subject_hash: str
     conversations: list[dict[str, Any]]
     signed: str | None
-    """The newest signature under exactly this proof."""
+    """The newest signature under exactly this proof: what was signed, by whom and why."""
+    signed_at: str | None = None
+    """When, UTC to the minute."""
+    signed_as: str | None = None
+    """The login or the reviewer that signed, as the machine knows it."""
+    old: bool = False
+    """Signed so long ago that somebody should look again."""
 
 
 def proofs(home: Home) -> list[str]:
@@ -68,11 +75,21 @@ def proof(home: Home, recipe: str) -> Proof:
     if recipe not in proofs(home):
         raise Unknown("there is no gap proof of that recipe.", field="recipe")
     artifact = Store.reading(home, recipe).get("gap_proof")
-    verdict = Ledger(home.ledger).latest(GATE, artifact.hash)
+    entry = Ledger(home.ledger).newest(GATE, artifact.hash)
     path: Path = artifact.path("conversations.jsonl")
     reason = str(artifact.json("proof.json")["reason"])
+    conversations = list(read_jsonl(path))
+    if entry is None:
+        return Proof(recipe, reason, artifact.hash, conversations, None)
     return Proof(
-        recipe, reason, artifact.hash, list(read_jsonl(path)), verdict.reason if verdict else None
+        recipe,
+        reason,
+        artifact.hash,
+        conversations,
+        entry.verdict.reason,
+        entry.recorded_at[:16].replace("T", " "),
+        entry.run_id.removeprefix("sign-off by the "),
+        entry.old,
     )
 
 

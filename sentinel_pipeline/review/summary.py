@@ -15,10 +15,11 @@ from ..errors import BadInput, did_you_mean
 from ..gates.statistics import wilson
 from ..records.sft_candidate import STATUSES
 from .agreement import Agreement, agreement
-from .approved import SETTLED
+from .approved import SEEN, SETTLED
+from .belonging import UNASSIGNED, belongs_to
 from .importing import plain
 from .review_queue import ReviewQueue
-from .schema import cards, opinions, quarantine, released
+from .schema import card_recipes, cards, opinions, quarantine, released
 
 _BY = ("task_type", "model_id", "failure_class")
 
@@ -31,13 +32,15 @@ class RunSummary(NamedTuple):
     total: int
     statuses: dict[str, int]
     by: dict[str, dict[str, dict[str, int]]]
-    """``task_type``, ``model_id``, ``failure_class`` -> value -> status -> cards; values with most
-    cards first."""
+    """``task_type``, ``model_id``, ``failure_class`` and ``recipe`` -> value -> status -> cards;
+    values with most cards first. A card may belong to several recipes."""
     quarantined: int
     released: int
     """Corrections that left the queue; their items have left the suites."""
     agreement: Agreement
     """Of first and second reviewers, over all runs."""
+    unassigned: int = 0
+    """Cards that belong to no recipe: no mix takes their corrections."""
 
     def to_json(self) -> dict[str, Any]:
         return self._asdict() | {"agreement": self.agreement._asdict()}
@@ -58,6 +61,12 @@ def summary(desk: ReviewQueue, run_id: str = "") -> RunSummary:
             cards, cards.c.id == released.c.card_id
         )
         gone = int(connection.execute(left.where(*mine)).scalar_one())
+        belonging = select(card_recipes.c.recipe, cards.c.status, func.count().label("n"))
+        belonging = belonging.join(cards, cards.c.id == card_recipes.c.card_id).where(*mine)
+        belonging = belonging.group_by(card_recipes.c.recipe, cards.c.status)
+        recipes = connection.execute(belonging).tuples().all()
+        homeless = select(func.count()).select_from(cards).where(UNASSIGNED, *mine)
+        unassigned = int(connection.execute(homeless).scalar_one())
     if run_id and not rows:
         problem = f"no card is of run {run_id[:60]!r}."
         raise BadInput(problem, field="run", fix=did_you_mean(run_id, dict(runs(desk))))
@@ -68,10 +77,12 @@ def summary(desk: ReviewQueue, run_id: str = "") -> RunSummary:
         run_id=run_id,
         total=sum(row.n for row in rows),
         statuses={status: statuses[status] for status in STATUSES},
-        by={name: _table((getattr(row, name), row.status, row.n) for row in rows) for name in _BY},
+        by={name: _table((getattr(row, name), row.status, row.n) for row in rows) for name in _BY}
+        | {"recipe": _table(recipes)},
         quarantined=bad,
         released=gone,
         agreement=second_opinions(desk),
+        unassigned=unassigned,
     )
 
 
@@ -97,6 +108,7 @@ def runs(desk: ReviewQueue) -> list[tuple[str, int]]:
 def choices(desk: ReviewQueue) -> dict[str, list[str]]:
     """What the filters of the page can be set to; at most 200 of each."""
     columns = {"run": cards.c.run_id, "model": cards.c.model_id, "task_type": cards.c.task_type}
+    columns["recipe"] = card_recipes.c.recipe
     values = {}
     with desk.db.reading() as connection:
         for name, column in columns.items():
@@ -160,15 +172,20 @@ def second_opinions(desk: ReviewQueue) -> Agreement:
         return agreement([(str(a), str(b)) for a, b in connection.execute(query)])
 
 
-def approved_waiting(desk: ReviewQueue) -> tuple[int, float]:
+def approved_waiting(desk: ReviewQueue, recipe: str | None = None) -> tuple[int, float]:
     """How many approved corrections no export has let go yet, and when the newest of them was
-    approved."""
+    approved; with ``recipe`` those of it that none of its mixes took."""
     gone = select(released.c.card_id).where(released.c.card_id == cards.c.id).exists()
-    query = select(func.count(), func.max(cards.c.decided_at)).where(
-        cards.c.status == "approved", SETTLED, ~gone
+    conditions = [~gone]
+    if recipe is not None:
+        taken = (card_recipes.c.card_id == cards.c.id, card_recipes.c.recipe == recipe)
+        query = select(card_recipes.c.card_id).where(*taken, card_recipes.c.taken_at.is_not(None))
+        conditions = [belongs_to(recipe), ~query.correlate(cards).exists()]
+    counts = select(func.count(), func.max(cards.c.decided_at)).where(
+        cards.c.status == "approved", SETTLED, SEEN, *conditions
     )
     with desk.db.reading() as connection:
-        count, newest = connection.execute(query).one()
+        count, newest = connection.execute(counts).one()
     return int(count), float(newest or 0.0)
 
 

@@ -90,21 +90,21 @@ def log_in(desk: ReviewQueue, token: str) -> str | None:
     """A new session's secret for a valid token; None for any other."""
     if not 20 <= len(token) <= 200:
         return None
+    user = user_of_token(desk, token)
+    if user is None:
+        return None  # and no writer waited for it
     session = secrets.token_urlsafe(32)
     now = desk.clock()
     with desk.db.writing() as connection:
-        mine = (users.c.token_hash == _hash(token), users.c.active == 1)
-        row = connection.execute(select(users.c.name).where(*mine)).first()
-        if row is None:
-            return None
         connection.execute(delete(sessions).where(sessions.c.expires_at < now))
         values = {
-            "user_name": row.name,
-            "csrf": secrets.token_urlsafe(24),
+            "user_name": user.name,
+            # Worked out from the session's secret (``_csrf``): nothing of it is kept.
+            "csrf": "",
             "expires_at": now + SESSION_SECONDS,
         }
         connection.execute(insert(sessions).values(id_hash=_hash(session), **values))
-        note(desk, connection, row.name, "login", None, {})
+        note(desk, connection, user.name, "login", None, {})
     return session
 
 
@@ -122,7 +122,7 @@ def user_of_token(desk: ReviewQueue, token: str) -> User | None:
 def session_of(desk: ReviewQueue, secret: str) -> Session | None:
     """Who comes with this session; None when it is unknown, old, or its person was deactivated."""
     query = (
-        select(users.c.name, users.c.role, sessions.c.csrf)
+        select(users.c.name, users.c.role)
         .join(users, users.c.name == sessions.c.user_name)
         .where(
             sessions.c.id_hash == _hash(secret),
@@ -132,12 +132,16 @@ def session_of(desk: ReviewQueue, secret: str) -> Session | None:
     )
     with desk.db.reading() as connection:
         row = connection.execute(query).first()
-    return Session(User(row.name, row.role), row.csrf) if row else None
+    return Session(User(row.name, row.role), _csrf(secret)) if row else None
 
 
 def log_out(desk: ReviewQueue, secret: str) -> None:
     with desk.db.writing() as connection:
         connection.execute(delete(sessions).where(sessions.c.id_hash == _hash(secret)))
+
+
+def _csrf(secret: str) -> str:
+    return _hash(f"csrf|{secret}")
 
 
 def _hash(secret: str) -> str:

@@ -21,7 +21,9 @@ from ..errors import BadInput
 from ..records import Task, verifier_to_json
 from .scoring import Judged, Scoring, reward_of
 
-_TEXT_PARTS = ("length", "language", "grounded", "original", "facts", "action")
+_TEXT_PARTS = (
+    "length", "language", "grounded", "original", "coherent", "affirmed", "proper", "facts", "action",
+)  # fmt: skip
 PARTS: dict[str, tuple[str, ...]] = {
     "extraction": ("parsed", "strict", "schema", "values"),
     "sql_qa": ("parses", "runs"),

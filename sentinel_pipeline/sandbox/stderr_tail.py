@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from ..secrets import mask
+from ..secrets import mask_error
 from .launching import Process
 
 
@@ -17,4 +17,4 @@ def stderr_tail(process: Process, limit: int = 300) -> str:
         return ""
     os.set_blocking(process.stderr.fileno(), False)
     text = (process.stderr.read() or b"").decode("utf-8", "replace").strip()
-    return mask(text.splitlines()[-1])[:limit] if text else "no message"
+    return mask_error(text.splitlines()[-1])[:limit] if text else "no message"

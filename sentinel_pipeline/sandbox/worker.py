@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from ..records import ShellEffect, verifier_to_json
 from ..records.verifiers import Executable
 from ..secrets import mask
+from .bounds import candidates_group, move_to_group
 from .guest.ending import cpu_seconds
 from .guest.speed import MARGIN
 from .isolation import Isolation
@@ -94,6 +95,14 @@ class Worker:
         finally:
             theirs.close()
             os.close(lifeline)
+        # Before it is told anything, so before it starts another process.
+        group = candidates_group()
+        if group is not None:
+            try:
+                move_to_group(self.process.pid, group)
+            except BaseException:
+                self.close()
+                raise
         tools = {"engine": find_engine(), "node": find_node(), "packages": _packages()}
         self._write({"layers": isolation.active, "limits": asdict(limits), "tools": tools})
 

@@ -18,7 +18,7 @@ from .skipped import SKIPPED
 
 STAGE_FORMS = "RECIPE/STAGE (tiny/sft), or RECIPE for its last stage"
 """What the address of something trained here may be, as help and errors list it."""
-LOCAL_FORMS = f"{STAGE_FORMS}, ./FOLDER, ORG/NAME[@REVISION] of the hub"
+LOCAL_FORMS = f"{STAGE_FORMS}, ./FOLDER, ./FILE.gguf, package:NAME, ORG/NAME[@REVISION] of the hub"
 """What the address of weights may be."""
 FORMS = f"{LOCAL_FORMS}, http://HOST:PORT/v1#MODEL of a server"
 """What the address of a model may be."""

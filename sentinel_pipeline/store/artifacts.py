@@ -130,6 +130,10 @@ class Store:
     run_id: str
     loop_id: str
 
+    def __post_init__(self) -> None:
+        if Path(self.recipe).name != self.recipe or self.recipe in ("", ".", ".."):
+            raise BadInput(f"{self.recipe[:80]!r} is not a recipe's name.", field="recipe")
+
     @classmethod
     def reading(cls, home: Home, recipe: str) -> Store:
         """A store for reading what is current, seen from no run; what it would write belongs to

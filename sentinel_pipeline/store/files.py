@@ -7,19 +7,51 @@ import hashlib
 import io
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import BadInput
 
+STATE = "state"
+"""Name of the folder whose content is this installation's own and nobody else's on the machine."""
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder that only this user may enter. One that is there is closed to others where it
+    is the state's own; other people's folders are left as they are."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif folder.name == STATE:
+        _close(folder, 0o700)
+
+
+def private_file(path: Path) -> None:
+    """Make a file that only this user may read, or close it to others; also what SQLite keeps
+    beside it. Whoever makes it goes on to write it."""
+    private_folder(path.parent)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    for beside in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+        _close(beside, 0o600)
+
+
+def _close(path: Path, mode: int) -> None:
+    with suppress(OSError):
+        status = path.stat()
+        if stat.S_IMODE(status.st_mode) & 0o077 and status.st_uid == os.geteuid():
+            path.chmod(mode)
+
 
 @contextmanager
-def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_write(path: Path, mode: str = "w", *, private: bool = False) -> Iterator[IO[Any]]:
     """Open a temporary neighbour of ``path``; on a clean exit fsync and rename it into place, else
-    remove it."""
+    remove it. What is ``private`` only this user may read."""
+    if private:
+        private_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
@@ -28,7 +60,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(0o600 if private else 0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -45,9 +77,9 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, private: bool = False) -> None:
     """Indented JSON with sorted keys and a final newline, atomically."""
-    with atomic_write(path) as stream:
+    with atomic_write(path, private=private) as stream:
         json.dump(value, stream, indent=2, sort_keys=True, ensure_ascii=False)
         stream.write("\n")
 

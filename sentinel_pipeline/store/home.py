@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import BadInput, SentinelError, did_you_mean
+from ..records.printable import is_recipe_name
 from ..records.recipe import Recipe, load_recipe
 
 
@@ -36,6 +37,18 @@ class Home:
         return self._own_or_shipped("data", "recipes")
 
     @property
+    def scaled(self) -> Path:
+        """Recipes that ``--scale`` made of others."""
+        return self.state / "scaled"
+
+    def recipe_file(self, name: str) -> Path:
+        """Where a recipe is written: among the project's own, else among those that ``--scale``
+        made."""
+        shrunk = self.scaled / f"{name}.toml"
+        own = self.recipes / f"{name}.toml"
+        return shrunk if shrunk.is_file() and not own.is_file() else own
+
+    @property
     def suites(self) -> Path:
         return self.root / "data" / "suites"
 
@@ -43,6 +56,12 @@ class Home:
     def answers(self) -> Path:
         """Answers that models gave before; may be deleted at any time."""
         return self.state / "answers"
+
+    @property
+    def converted(self) -> Path:
+        """Weights that were converted, or given another template; may be deleted at any time, and
+        are made again by ``base_checkpoint``."""
+        return self.state / "converted"
 
     @property
     def canaries(self) -> Path:
@@ -116,14 +135,19 @@ class Home:
         return self.state / "dagster"
 
     def recipe_names(self) -> list[str]:
-        return sorted(path.stem for path in self.recipes.glob("*.toml"))
+        """Of the files whose name is one of a recipe: it becomes a folder and an address."""
+        return [name for name in self._recipe_files() if is_recipe_name(name)]
+
+    def _recipe_files(self) -> list[str]:
+        folders = (self.recipes, self.scaled)
+        return sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
 
     def every_recipe(self) -> Recipes:
         """Load all of them; a broken file stops nobody who asks for the others."""
         recipes = Recipes({}, {})
-        for name in self.recipe_names():
+        for name in self._recipe_files():
             try:
-                recipes.valid[name] = self.recipe(name)
+                recipes.valid[name] = load_recipe(self.recipe_file(name))
             except SentinelError as error:
                 recipes.broken[name] = str(error)
         return recipes
@@ -137,7 +161,7 @@ class Home:
         if name not in self.recipe_names():
             problem = f"no recipe {name!r} in {self.recipes}."
             raise BadInput(problem, fix=did_you_mean(name, self.recipe_names()))
-        return load_recipe(self.recipes / f"{name}.toml")
+        return load_recipe(self.recipe_file(name))
 
 
 def shipped() -> Path:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ..records import LABELS, CriticLabels, Label
+from .files import private_file
 
 _SCHEMA = """
 create table if not exists labels (
@@ -38,7 +39,7 @@ class LabelCache:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_file(path)
         self._connection = sqlite3.connect(path, timeout=60, isolation_level=None)
         self._connection.execute("pragma journal_mode = wal")
         self._connection.execute("pragma synchronous = normal")

@@ -9,7 +9,9 @@ a recipe names; the artifacts made from them are hashed themselves.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 from ..errors import BadInput, Infrastructure
 from ..records.recipe import Recipe, load_recipe
-from .files import atomic_write, sync_folder
+from .files import atomic_write, sync_folder, write_json
 from .home import Home
 
 
@@ -33,17 +35,17 @@ def freeze(home: Home, name: str, loop: str) -> Recipe:
     if launched is not None:
         return launched
     home.recipe(name)  # an invalid file is told by its own name, not by the copy's
-    text = (home.recipes / f"{name}.toml").read_bytes()
+    text = home.recipe_file(name).read_bytes()
     sha256 = hashlib.sha256(text).hexdigest()
     copy = _copy(home, sha256, name)
     pointer = _pointer(home, loop)
     try:
         if not copy.is_file():
-            with atomic_write(copy, "wb") as stream:
+            with atomic_write(copy, "wb", private=True) as stream:
                 stream.write(text)
         # Two steps may come first at once: the link is made by one of them, and both read it.
         aside = pointer.with_name(f".{pointer.name}.{os.getpid()}")
-        with atomic_write(aside) as stream:
+        with atomic_write(aside, private=True) as stream:
             stream.write(f"{sha256} {name}\n")
         with suppress(FileExistsError):
             os.link(aside, pointer)
@@ -79,12 +81,38 @@ def find_launched(home: Home, name: str, loop: str) -> Recipe | None:
     return load_recipe(copy)
 
 
+LIMITS = ("budget.max_hours", "budget.max_cost")
+"""What may change while a run pauses: how much it may cost is not what it does."""
+
+
+def keep_expected(home: Home, loop: str, hours: Mapping[str, float | None]) -> None:
+    """Keep what the plan expects of each asset of ``loop``; the newest plan counts."""
+    told = {asset: each for asset, each in hours.items() if each is not None}
+    write_json(_expected(home, loop), told)
+
+
+def expected_hours(home: Home, loop: str) -> dict[str, float]:
+    """Asset -> the device hours that the plan of ``loop`` expected; empty without a plan."""
+    path = _expected(home, loop)
+    if not path.is_file():
+        return {}
+    hours: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return hours
+
+
+def _expected(home: Home, loop: str) -> Path:
+    return home.state / "launched" / f"{loop}.hours.json"
+
+
 def refuse_edited(launched: Recipe, now: Recipe) -> None:
     """
     Raises:
-        BadInput: the recipe means something else than when the run was launched; says what.
+        BadInput: the recipe means something else than when the run was launched; says what. The
+            limits of the budget may change.
     """
-    changes = recipe_changes(launched, now)
+    changes = [
+        change for change in recipe_changes(launched, now) if change.partition(" ")[0] not in LIMITS
+    ]
     if changes:
         more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
         raise BadInput(

@@ -5,6 +5,9 @@ This is the gate. Dagster's blocking checks fence one run only; whoever trains, 
 asks here, and goes on only with a passing verdict for exactly this content, this scorer version and
 this policy. SQLite in WAL mode: several processes write at once; a verdict is durable before
 ``record`` returns.
+
+Verdicts, decisions and people's marks of artifacts are linked in a hash chain (``chain``) in the
+transaction that records them. A record that was changed since lets nothing go on.
 """
 
 from __future__ import annotations
@@ -15,14 +18,17 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import GateRefused, Infrastructure
 from ..records import GateVerdict, Interval
 from ..records.decision_spec import GOING_ON, Decision
+from ..records.mark import Mark
 from ..records.verdict import VerdictKey
+from .chain import ADOPTED, ChainState, Link, check_chain, holds, next_link
+from .files import private_file
 
 PATIENCE_S = 30.0
 """How long a writer waits for another one."""
@@ -60,7 +66,37 @@ create table if not exists decisions (
     decision text not null
 );
 create index if not exists decisions_by_subject on decisions (subject_hash);
+create table if not exists marks (
+    id integer primary key,
+    recorded_at text not null,
+    artifact text not null,
+    content_hash text not null,
+    state text not null check (state in ('archived', 'superseded', 'active')),
+    reason text not null,
+    marked_by text not null,
+    replaced_by text not null
+);
+create table if not exists chain (
+    seq integer primary key,
+    kind text not null,
+    record integer not null,
+    at text not null,
+    previous text not null,
+    hash text not null
+);
+create index if not exists chain_by_record on chain (record, kind);
 """
+_TABLES = {"verdict": "verdicts", "decision": "decisions", "mark": "marks"}
+_CHAINED = {
+    "verdict": (
+        "id", "recorded_at", "recipe", "run_id", "name", "subject", "subject_hash", "verdict", "measured", "threshold", "n",
+        "low", "high", "level", "reason", "scorer_version", "policy_hash", "suite_file", "against_hash", "checkpoint_hash",
+        "suite_hash", "decoding", "look",
+    ),
+    "decision": ("id", "recorded_at", "recipe", "run_id", "subject_hash", "decision"),
+    "mark": ("id", "recorded_at", "artifact", "content_hash", "state", "reason", "marked_by", "replaced_by"),
+}  # fmt: skip
+"""What the chain's hashes are over, for good: a column that comes later needs another kind."""
 
 
 _LATER = {
@@ -74,6 +110,11 @@ _LATER = {
 """Columns of ``verdicts`` that a ledger of an earlier version lacks."""
 
 
+OLD_AFTER = dt.timedelta(days=90)
+"""A verdict, licence or signature that was given longer ago is shown as old: scorers, judges and
+people have seen other things since."""
+
+
 class Entry(NamedTuple):
     """A verdict as it was recorded; ``recorded_at`` is UTC, ISO 8601."""
 
@@ -81,6 +122,20 @@ class Entry(NamedTuple):
     recorded_at: str
     recipe: str
     run_id: str
+
+    @property
+    def age(self) -> dt.timedelta:
+        return dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(self.recorded_at)
+
+    @property
+    def old(self) -> bool:
+        return self.age > OLD_AFTER
+
+    @property
+    def note(self) -> str:
+        """`` (old: decided 91 days ago)``, empty where it is not old: what stands behind a reason
+        wherever one is shown."""
+        return f" (old: decided {self.age.days} days ago)" if self.old else ""
 
 
 class Ledger:
@@ -97,7 +152,7 @@ class Ledger:
                 decided or recorded.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private_file(self.path)
             with closing(
                 sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
             ) as connection:
@@ -124,7 +179,7 @@ class Ledger:
                 yield connection
         except sqlite3.IntegrityError:
             raise
-        except (sqlite3.DatabaseError, OSError) as error:
+        except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
             raise Infrastructure(
                 f"the ledger {self.path} cannot be used: {error}. Fix that, then run again."
             ) from error
@@ -132,6 +187,91 @@ class Ledger:
     def _select(self, query: str, *values: str | None) -> list[sqlite3.Row]:
         with self._connect() as connection:
             return connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _appending(self, kind: str) -> Iterator[sqlite3.Connection]:
+        """One transaction that takes the writer's lock first; what is inserted within is linked
+        before it ends."""
+        with self._connect() as connection:
+            connection.execute("begin immediate")
+            try:
+                row = connection.execute("select * from chain order by seq desc limit 1").fetchone()
+                newest = Link(*row) if row else None
+                now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+                if newest is None:
+                    # A ledger of an earlier version: what is there already is taken in first.
+                    for old in _TABLES:
+                        for content in _contents(connection, old):
+                            newest = _append(connection, newest, ADOPTED + old, now, content)
+                yield connection
+                (added,) = _contents(connection, kind, "id = last_insert_rowid()")
+                _append(connection, newest, kind, now, added)
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("rollback")
+                raise
+            connection.execute("commit")
+
+    def check(self, *, head: str | None = None) -> ChainState:
+        """Walk the chain of everything that was recorded; nothing is written. ``head`` is one that
+        was kept elsewhere, which the chain must go through."""
+        name = self.path.name
+        if not self.path.is_file():
+            return check_chain(name, (), lambda *_: None, (), head=head)
+        try:
+            uri = f"{self.path.resolve().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE_S)) as connection:
+                connection.row_factory = sqlite3.Row
+                # Bytes that are no text must not hide a record.
+                connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+                connection.execute("begin")
+                tables = {row[0] for row in connection.execute("select name from sqlite_master")}
+                kinds = [kind for kind, table in _TABLES.items() if table in tables]
+                numbers = {
+                    (kind, row[0])
+                    for kind in kinds
+                    for row in connection.execute(f"select id from {_TABLES[kind]} not indexed")
+                }
+                links = (
+                    (Link(*row) for row in connection.execute("select * from chain order by seq"))
+                    if "chain" in tables
+                    else ()
+                )
+
+                def content_of(kind: str, record: int) -> dict[str, Any] | None:
+                    if kind not in kinds:
+                        return None
+                    return next(_contents(connection, kind, "id = ?", record), None)
+
+                state = check_chain(name, links, content_of, numbers, head=head)
+                if state.broken is None:
+                    # An index that leads elsewhere would answer with another record.
+                    (word,) = connection.execute("pragma integrity_check(1)").fetchone()
+                    if word != "ok":
+                        state = state._replace(broken=f"the file is damaged: {word}")
+                return state
+        except (sqlite3.DatabaseError, OverflowError, UnicodeDecodeError) as error:
+            return ChainState(name, 0, 0, 0, None, "", f"the file cannot be read: {error}")
+
+    def _unchanged(self, kind: str, record: int) -> None:
+        """
+        Raises:
+            Infrastructure: a record is not what was recorded.
+        """
+        with self._connect() as connection:
+            if not connection.execute("select 1 from chain limit 1").fetchone():
+                return
+            row = connection.execute(
+                "select * from chain where record = ? and kind in (?, ?)",
+                (record, kind, ADOPTED + kind),
+            ).fetchone()
+            content = next(_contents(connection, kind, "id = ?", record), None)
+        if row is None or not holds(Link(*row), content):
+            problem = "was changed since it was recorded" if row else "is not in the ledger's chain"
+            raise Infrastructure(
+                f"{kind} {record} of {self.path} {problem}: it decides nothing. Look at "
+                "`sentinel verify`, then decide again: run its asset check."
+            )
 
     def record(self, verdict: GateVerdict, *, recipe: str, run_id: str) -> None:
         """Append a verdict; durable on return."""
@@ -148,7 +288,7 @@ class Ledger:
             "recorded_at, recipe, run_id, name, subject, subject_hash, verdict, measured, threshold, n, low, high, level, "
             "reason, scorer_version, policy_hash, against_hash, checkpoint_hash, suite_hash, decoding, look, suite_file"
         )
-        with self._connect() as connection:
+        with self._appending("verdict") as connection:
             connection.execute(f"insert into verdicts ({columns}) values ({marks})", values)
 
     def verdicts(
@@ -187,11 +327,26 @@ class Ledger:
 
     def latest(self, name: str, subject_hash: str) -> GateVerdict | None:
         """The newest verdict of gate ``name`` about this content, by whatever scorer and policy."""
+        row = self._newest(name, subject_hash)
+        return _verdict(row) if row else None
+
+    def _newest(self, name: str, subject_hash: str) -> sqlite3.Row | None:
         query = (
             "select * from verdicts where name = ? and subject_hash = ? order by id desc limit 1"
         )
         rows = self._select(query, name, subject_hash)
-        return _verdict(rows[0]) if rows else None
+        return rows[0] if rows else None
+
+    def newest(self, name: str, subject_hash: str) -> Entry | None:
+        """Like ``latest``, with when and by which run it was recorded."""
+        query = (
+            "select * from verdicts where name = ? and subject_hash = ? order by id desc limit 1"
+        )
+        rows = self._select(query, name, subject_hash)
+        if not rows:
+            return None
+        row = rows[0]
+        return Entry(_verdict(row), row["recorded_at"], row["recipe"], row["run_id"])
 
     def look(self, key: VerdictKey) -> int:
         """Which look at the same weights and items a decision for ``key`` is, counted from 1.
@@ -220,7 +375,7 @@ class Ledger:
         """Append a decision of the recipe's tree; durable on return."""
         now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
         values = (now, recipe, run_id, decision.subject_hash, json.dumps(asdict(decision)))
-        with self._connect() as connection:
+        with self._appending("decision") as connection:
             connection.execute(
                 "insert into decisions (recorded_at, recipe, run_id, subject_hash, decision) values (?, ?, ?, ?, ?)",
                 values,
@@ -233,9 +388,13 @@ class Ledger:
 
     def latest_decision(self, subject_hash: str) -> Decision | None:
         """The newest decision about this content."""
-        query = "select decision from decisions where subject_hash = ? order by id desc limit 1"
+        row = self._newest_decision(subject_hash)
+        return _decision(row) if row else None
+
+    def _newest_decision(self, subject_hash: str) -> sqlite3.Row | None:
+        query = "select id, decision from decisions where subject_hash = ? order by id desc limit 1"
         rows = self._select(query, subject_hash)
-        return _decision(rows[0]) if rows else None
+        return rows[0] if rows else None
 
     def follow(self, key: VerdictKey) -> Decision:
         """The decision about this content by this scorer and these rules, where it lets the next
@@ -244,12 +403,15 @@ class Ledger:
         Raises:
             GateRefused: it is missing, stale (another scorer, other rules), or says to stop or to
                 investigate.
+            Infrastructure: its record was changed since.
         """
-        decision = self.latest_decision(key.subject_hash)
-        if decision is None:
+        row = self._newest_decision(key.subject_hash)
+        if row is None:
             raise GateRefused(
                 f"nothing was decided about {key.subject} ({key.subject_hash[:12]}). Run its asset checks."
             )
+        self._unchanged("decision", row["id"])
+        decision = _decision(row)
         if (decision.scorer_version, decision.point_hash) != (key.scorer_version, key.policy_hash):
             raise GateRefused(
                 f"the decision about {key.subject} is stale: scorer or rules changed. Run its asset checks again."
@@ -268,13 +430,16 @@ class Ledger:
             GateRefused: the verdict is missing, stale (another scorer, policy, suite or report
                 compared with), failed or inconclusive; says which and what to do. No evidence is
                 never a pass.
+            Infrastructure: its record was changed since, or was not made by ``record``.
         """
-        newest = self.latest(key.name, key.subject_hash)
-        if newest is None:
+        row = self._newest(key.name, key.subject_hash)
+        if row is None:
             raise GateRefused(
                 f"gate {key.name} has no verdict on {key.subject} ({key.subject_hash[:12]}): no evidence is not a pass. "
                 "Run its asset check."
             )
+        self._unchanged("verdict", row["id"])
+        newest = _verdict(row)
         if reason := newest.stale(key):
             again = replace(
                 key,
@@ -293,6 +458,76 @@ class Ledger:
                 f"gate {key.name} on {key.subject}: {newest.verdict}. {newest.reason}"
             )
         return newest
+
+    def record_mark(self, mark: Mark) -> None:
+        """Append what a person says of an artifact; durable on return."""
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+        values = (
+            now, mark.artifact, mark.content_hash, mark.state, mark.reason, mark.marked_by,
+            mark.replaced_by,
+        )  # fmt: skip
+        with self._appending("mark") as connection:
+            connection.execute(
+                "insert into marks (recorded_at, artifact, content_hash, state, reason, marked_by, replaced_by) "
+                "values (?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+
+    def marks(self) -> dict[str, Mark]:
+        """The newest mark of every artifact that has one which is not undone, by the artifact's
+        ``RECIPE/ASSET/RUN_ID``.
+
+        Raises:
+            Infrastructure: the record of one was changed since.
+        """
+        if not self.path.is_file():
+            return {}
+        newest = "select * from marks where id in (select max(id) from marks group by artifact)"
+        with self._connect() as connection:
+            rows = connection.execute(f"{newest} order by id").fetchall()
+            query = "select * from chain where kind in ('mark', ?)"
+            links = {
+                row["record"]: Link(*row) for row in connection.execute(query, [f"{ADOPTED}mark"])
+            }
+        for row in rows:
+            link = links.get(row["id"])
+            if link is None or not holds(link, {name: row[name] for name in _CHAINED["mark"]}):
+                raise Infrastructure(
+                    f"mark {row['id']} of {self.path} was changed since it was recorded: it counts for "
+                    "nothing. Look at `sentinel verify`, then mark the artifact again."
+                )
+        return {row["artifact"]: _mark(row) for row in rows if row["state"] != "active"}
+
+    def mark_history(self) -> list[Mark]:
+        """Every mark, oldest first, undone ones and undoings among them."""
+        return [_mark(row) for row in self._select("select * from marks order by id")]
+
+
+def _mark(row: sqlite3.Row) -> Mark:
+    return Mark(**{part.name: row[part.name] for part in fields(Mark)})
+
+
+def _contents(
+    connection: sqlite3.Connection, kind: str, where: str = "true", *values: object
+) -> Iterator[dict[str, Any]]:
+    """What the chain's hash of a record is over, as the database holds it."""
+    columns = ", ".join(_CHAINED[kind])
+    query = f"select {columns} from {_TABLES[kind]} where {where} order by id"
+    # All at once: links are written while old records are taken in.
+    for row in connection.execute(query, values).fetchall():
+        yield {name: row[name] for name in _CHAINED[kind]}
+
+
+def _append(
+    connection: sqlite3.Connection,
+    newest: Link | None,
+    kind: str,
+    now: str,
+    content: dict[str, Any],
+) -> Link:
+    link = next_link(newest, kind, content["id"], now, content)
+    connection.execute("insert into chain values (?, ?, ?, ?, ?, ?)", link)
+    return link
 
 
 def _decision(row: sqlite3.Row) -> Decision:

@@ -8,10 +8,12 @@ import importlib.metadata
 import json
 import platform
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ..errors import Infrastructure
 from .files import sha256_file
@@ -68,10 +70,22 @@ class Manifest:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Manifest:
-        files = tuple(FileEntry(**entry) for entry in data["files"])
-        parents = tuple(Parent(**entry) for entry in data["parents"])
-        return cls(**{**data, "files": files, "parents": parents})
+    def from_json(cls, data: Any) -> Manifest:
+        """Read what ``to_json`` wrote, every field of its own type.
+
+        Raises:
+            ValueError: a field is missing, unknown or of another type.
+        """
+        if not isinstance(data, dict):
+            raise ValueError(f"expected an object, got {type(data).__name__}")
+        unknown = sorted(set(data) - {entry.name for entry in fields(cls)})
+        if unknown:
+            raise ValueError(f"unknown field {unknown[0]!r}")
+        try:
+            manifest: Manifest = msgspec.convert(data, cls)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from error
+        return manifest
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -145,11 +159,20 @@ def versions() -> dict[str, str]:
 def code_version(*rooms: str) -> str:
     """First 12 hex digits of a SHA-256 over the sources of some rooms: the code version of the
     assets that they make."""
-    root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for room in rooms:
-        for path in sorted((root / room).rglob("*.[pt]*")):
-            if path.suffix not in (".py", ".toml"):
-                continue
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+        for source in _sources(room):
+            digest.update(source)
     return digest.hexdigest()[:12]
+
+
+@cache
+def _sources(room: str) -> tuple[bytes, ...]:
+    """Name and text of each source of a room. Read once: thirty assets name a handful of rooms,
+    and a process runs the code that it imported, whatever becomes of the files."""
+    root = Path(__file__).resolve().parents[1]
+    return tuple(
+        path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes()
+        for path in sorted((root / room).rglob("*.[pt]*"))
+        if path.suffix in (".py", ".toml")
+    )

@@ -5,12 +5,17 @@ The local store stays the one that is worked on. A push copies what is finished 
 an artifact's manifest last: without it the copy does not count. A fetch holds every file against
 the manifest before the artifact appears. What this module does not do: delete, or merge two
 ledgers: a snapshot is brought back only where there is no ledger.
+
+Hashes say that a mirror holds together, not who filled it. So what comes from it is believed only
+with a signature by the key that both sides share (``SENTINEL_MIRROR_KEY``), or on the word of who
+fetches.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -25,13 +30,17 @@ from typing import Any, NamedTuple
 from ..errors import BadInput, Infrastructure
 from .files import atomic_write, sha256_file, sync_folder
 from .home import Home
+from .ledger import Ledger
 from .manifest import Manifest, content_hash
 from .verify import Damage, damage_of, finished
 
 VARIABLE = "SENTINEL_MIRROR"
+KEY_VARIABLE = "SENTINEL_MIRROR_KEY"
+_SHORTEST_KEY = 32
 _PART = re.compile(r"[\w.-]+")
 _SNAPSHOT = re.compile(r"\d{8}T\d{6}Z-([0-9a-f]{64})\.sqlite")
 _CHUNK = 1 << 20
+_SIGNATURE = ".sig"
 
 
 class Copied(NamedTuple):
@@ -50,7 +59,7 @@ class Mirror:
     environment variables.
 
     Raises:
-        BadInput: the address has no protocol that is installed.
+        BadInput: the address has no protocol that is installed, or the key is too short.
         Infrastructure: from every method, where the store does not answer.
     """
 
@@ -58,6 +67,14 @@ class Mirror:
         import fsspec
 
         self.url = url
+        key = os.environ.get(KEY_VARIABLE, "")
+        if key and len(key) < _SHORTEST_KEY:
+            raise BadInput(
+                f"has {len(key)} characters, at least {_SHORTEST_KEY} are needed.",
+                field=KEY_VARIABLE,
+                fix="Make one: openssl rand -hex 32.",
+            )
+        self._key = key.encode("utf-8", "surrogateescape")
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
@@ -77,6 +94,7 @@ class Mirror:
                     self._read(f"runs/{name}/manifest.json")
                     == (folder / "manifest.json").read_bytes()
                 ):
+                    self._sign(f"runs/{name}/manifest.json")
                     continue
                 broken = damage_of(home, folder)
                 damaged += broken
@@ -94,6 +112,7 @@ class Mirror:
             if self._fs.info(target)["size"] != entry.bytes:
                 raise Infrastructure(f"{target} was not stored whole. Push again.")
         self._fs.pipe_file(self._at(f"runs/{name}/manifest.json"), manifest)
+        self._sign(f"runs/{name}/manifest.json")
 
     def _put_ledger(self, home: Home) -> str | None:
         """A consistent copy by SQLite's own backup, under its hash; None where there is no ledger
@@ -108,20 +127,49 @@ class Mirror:
             ):
                 source.backup(target)
             digest = sha256_file(copy)
-            if any(digest in name for name in self._snapshots()):
+            same = [name for name in self._snapshots() if digest in name]
+            if same:
+                self._sign(f"ledger/{same[-1]}")
                 return None
             name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}-{digest}.sqlite"
             self._fs.makedirs(self._at("ledger"), exist_ok=True)
             self._fs.put_file(str(copy), self._at(f"ledger/{name}"))
+            self._sign(f"ledger/{name}")
             return name
 
-    def fetch(self, home: Home, recipe: str | None = None) -> Copied:
+    def _sign(self, path: str) -> None:
+        """Put a signature beside a file of the mirror, where there is a key and it has none."""
+        if self._key and not self._is_signed(path):
+            self._fs.pipe_file(self._at(f"{path}{_SIGNATURE}"), self._signature(path).encode())
+
+    def _is_signed(self, path: str) -> bool:
+        signature = self._read(f"{path}{_SIGNATURE}") or b""
+        return bool(self._key) and hmac.compare_digest(signature, self._signature(path).encode())
+
+    def _signature(self, path: str) -> str:
+        """Over the name and the content: a signed file says nothing under another name."""
+        content = f"{path}\0{self._sha256(path)}".encode()
+        return hmac.new(self._key, content, hashlib.sha256).hexdigest()
+
+    def fetch(self, home: Home, recipe: str | None = None, *, trust: bool = False) -> Copied:
         """Bring back every artifact (of one recipe) that is not here, and the newest ledger where
-        there is none."""
+        there is none. With ``trust`` also what is not signed.
+
+        Raises:
+            BadInput: nothing vouches for the mirror, or a manifest has fields of another type:
+                nothing was written.
+        """
+        if not trust and not self._key:
+            raise BadInput(
+                "nothing says who filled this mirror, and its verdicts would count here.",
+                field="--trust",
+                fix=f"If it is yours: --trust. Or set {KEY_VARIABLE} here and where it is pushed from: then it is signed.",
+            )
         with self._reaching():
             fetched = []
             damaged = list[Damage]()
-            for name, manifest in self._manifests():
+            # All of them are read before the first file is written.
+            for name, manifest in list(self._manifests(strict=True)):
                 target = home.runs / name
                 if (recipe and not name.startswith(f"{recipe}/")) or (
                     target / "manifest.json"
@@ -130,12 +178,15 @@ class Mirror:
                 if manifest is None:
                     damaged.append(Damage(name, "manifest.json"))
                     continue
+                if not trust and not self._is_signed(f"runs/{name}/manifest.json"):
+                    damaged.append(Damage(name, f"manifest.json{_SIGNATURE}"))
+                    continue
                 broken = self._get(target, name, manifest)
                 damaged += broken
                 fetched += [] if broken else [name]
             for asset in sorted({(home.runs / name).parent for name in fetched}):
                 _point(asset)
-            return Copied(fetched, damaged, self._get_ledger(home))
+            return Copied(fetched, damaged, self._get_ledger(home, damaged, trust))
 
     def _get(self, target: Path, name: str, manifest: Manifest) -> list[Damage]:
         """Into a temporary neighbour, which is renamed only when every file is as the manifest
@@ -159,16 +210,27 @@ class Mirror:
             shutil.rmtree(draft, ignore_errors=True)
         return []
 
-    def _get_ledger(self, home: Home) -> str | None:
+    def _get_ledger(self, home: Home, damaged: list[Damage], trust: bool) -> str | None:
         newest = max(self._snapshots(), default=None)
         if home.ledger.exists() or newest is None:
+            return None
+        if not trust and not self._is_signed(f"ledger/{newest}"):
+            damaged.append(Damage("ledger", f"{newest}{_SIGNATURE}"))
             return None
         data = self._read(f"ledger/{newest}") or b""
         if hashlib.sha256(data).hexdigest() not in newest:
             raise Infrastructure(
                 f"{self.url}/ledger/{newest} is damaged. Remove it there, then fetch again."
             )
-        with atomic_write(home.ledger, "wb") as stream:
+        with tempfile.TemporaryDirectory(prefix="sentinel-ledger-") as folder:
+            copy = Path(folder) / "ledger.sqlite"
+            copy.write_bytes(data)
+            broken = Ledger(copy).check().broken
+        if broken is not None:
+            raise Infrastructure(
+                f"{self.url}/ledger/{newest} is not what was recorded: {broken}. It is not brought back."
+            )
+        with atomic_write(home.ledger, "wb", private=True) as stream:
             stream.write(data)
         return newest
 
@@ -196,16 +258,35 @@ class Mirror:
             ]
             return count, damages + [Damage("ledger", name) for name in wrong]
 
-    def _manifests(self) -> Iterator[tuple[str, Manifest | None]]:
+    def _manifests(self, *, strict: bool = False) -> Iterator[tuple[str, Manifest | None]]:
         """Every artifact that is there, by name; None where its manifest is damaged or names a path
-        outside of it."""
+        outside of it.
+
+        Raises:
+            BadInput: with ``strict``, one that is JSON has fields of another type.
+        """
         for path in sorted(self._fs.glob(self._at("runs/*/*/*/manifest.json"))):
             parts = PurePosixPath(path).parts[-4:-1]
             if all(_PART.fullmatch(part) and part[0] != "." for part in parts):
-                yield (
-                    "/".join(parts),
-                    _manifest(self._read(f"runs/{'/'.join(parts)}/manifest.json"), parts),
-                )
+                name = "/".join(parts)
+                data = self._read(f"runs/{name}/manifest.json")
+                if strict:
+                    self._check_types(name, data)
+                yield name, _manifest(data, parts)
+
+    def _check_types(self, name: str, data: bytes | None) -> None:
+        try:
+            value = json.loads(data or b"")
+        except (ValueError, RecursionError):
+            return  # damage, not somebody's own manifest
+        try:
+            Manifest.from_json(value)
+        except ValueError as error:
+            raise BadInput(
+                f"not a manifest: {error}.",
+                file=f"{self.url}/runs/{name}/manifest.json",
+                fix="Nothing was fetched. Remove it there.",
+            ) from error
 
     def _snapshots(self) -> list[str]:
         snapshots = self._fs.glob(self._at("ledger/*.sqlite"))
@@ -244,7 +325,7 @@ class Mirror:
 def _manifest(data: bytes | None, parts: tuple[str, ...]) -> Manifest | None:
     try:
         manifest = Manifest.from_json(json.loads(data or b""))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError):
         return None
     fits = (
         manifest.recipe,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..records.alert import Alert
+from .files import private_file
 
 CLAIM_S = 60.0
 FIRST_RETRY_S = 10.0
@@ -54,7 +55,7 @@ class Outbox:
     def _write(self) -> Iterator[sqlite3.Connection]:
         """One transaction that takes the writer's lock first: SQLite never deadlocks two of
         these."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        private_file(self.path)
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         try:
             connection.row_factory = sqlite3.Row

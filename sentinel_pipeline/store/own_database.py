@@ -24,7 +24,11 @@ from typing import Any, NamedTuple
 from ..errors import BadInput, did_you_mean
 
 _SQLITE = b"SQLite format 3\x00"
-_BATCH = 1024
+_BATCH = 32
+_MEMORY = "1GiB"
+"""Of DuckDB, for a user's file."""
+_ROW_BYTES = 8 * 2**20
+"""Of one row: nothing honest that a task is made from comes near it."""
 _COPIED = 200
 """Rows of each table in a copy."""
 
@@ -89,7 +93,12 @@ class OwnDatabase:
         try:
             cursor = self._connection.execute(sql)
             while batch := cursor.fetchmany(_BATCH):
-                yield from map(tuple, batch)
+                for row in map(tuple, batch):
+                    size = sum(len(value) for value in row if isinstance(value, (str, bytes)))
+                    if size > _ROW_BYTES:
+                        problem = f"a row has {size} characters, the most is {_ROW_BYTES}."
+                        raise BadInput(problem, file=self.path, field=field)
+                    yield row
         except (sqlite3.Error, duckdb.Error) as error:
             words = str(error).partition("\n")[0]
             raise BadInput(
@@ -137,12 +146,16 @@ def open_database(path: Path, field: str) -> Iterator[OwnDatabase]:
                 yield OwnDatabase(path, connection, _sqlite_tables(connection))
             return
         if path.suffix in (".parquet", ".csv"):
-            with duckdb.connect(":memory:", config={"threads": 1}) as memory:
+            with duckdb.connect(
+                ":memory:", config={"threads": 1, "memory_limit": _MEMORY}
+            ) as memory:
                 read = memory.read_parquet if path.suffix == ".parquet" else memory.read_csv
                 read(str(path)).create_view(path.stem)
                 yield OwnDatabase(path, memory, _duckdb_tables(memory))
             return
-        with duckdb.connect(str(path), read_only=True) as database:
+        with duckdb.connect(
+            str(path), read_only=True, config={"memory_limit": _MEMORY}
+        ) as database:
             yield OwnDatabase(path, database, _duckdb_tables(database))
     except (sqlite3.DatabaseError, duckdb.Error) as error:
         words = str(error).partition("\n")[0]

@@ -10,12 +10,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..records import LABELS
 from .files import atomic_write
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -72,7 +73,11 @@ class TableWriter:
     """Appends rows to one Parquet table, holding at most one row group."""
 
     def __init__(self, writer: pq.ParquetWriter, arrow: pa.Schema) -> None:
-        self._writer, self._schema, self._batch = writer, arrow, list[dict[str, Any]]()
+        self._writer = writer
+        self._schema = arrow
+        self._batch: list[dict[str, Any]] = []
+        self._parts: list[pa.Table] = []
+        """What waits for the end of its row group; rows that came one by one come after it."""
         self._chars = 0
         self.rows = 0
 
@@ -81,16 +86,66 @@ class TableWriter:
         self.rows += 1
         self._chars += sum(len(value) for value in row.values() if type(value) is str)
         self._chars += sum(len(turn["content"]) for turn in row.get("messages") or ())
-        if len(self._batch) == ROW_GROUP or self._chars > GROUP_CHARS:
+        waiting = sum(part.num_rows for part in self._parts) + len(self._batch)
+        if waiting == ROW_GROUP or self._chars > GROUP_CHARS:
             self.flush()
+
+    def extend(self, table: pa.Table) -> None:
+        """Append the rows of an Arrow table of the same columns. The file is the one that
+        ``append`` makes of the same rows, byte for byte: row groups end where they would."""
+        import numpy as np
+        import pyarrow as pa
+
+        if self._batch:
+            # Rows that came one by one wait for their row group to end.
+            self._parts.append(pa.Table.from_pylist(self._batch, schema=self._schema))
+            self._batch = []
+        table = table.select(self._schema.names).cast(self._schema)
+        upto = np.cumsum(_chars(table))
+        start = 0
+        while start < table.num_rows:
+            before = upto[start - 1] if start else 0
+            room = ROW_GROUP - sum(part.num_rows for part in self._parts)
+            # The first row that takes the group over its characters is still in it.
+            full = int(np.searchsorted(upto, GROUP_CHARS - self._chars + before, side="right")) + 1
+            end = min(start + room, full, table.num_rows)
+            self._parts.append(table.slice(start, end - start))
+            self._chars += int(upto[end - 1] - before)
+            self.rows += end - start
+            start = end
+            if sum(part.num_rows for part in self._parts) == ROW_GROUP or self._chars > GROUP_CHARS:
+                self.flush()
 
     def flush(self) -> None:
         import pyarrow as pa
 
         if self._batch:
-            self._writer.write_table(pa.Table.from_pylist(self._batch, schema=self._schema))
+            self._parts.append(pa.Table.from_pylist(self._batch, schema=self._schema))
             self._batch = []
-            self._chars = 0
+        if self._parts:
+            # In one chunk each: pages end by chunks too.
+            self._writer.write_table(pa.concat_tables(self._parts).combine_chunks())
+            self._parts = []
+        self._chars = 0
+
+
+def _chars(table: pa.Table) -> np.ndarray:
+    """Characters of each row, as ``TableWriter.append`` counts them."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = np.zeros(table.num_rows, np.int64)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_string(column.type):
+            total += pc.fill_null(pc.utf8_length(column), 0).to_numpy()
+        elif name == "messages":
+            turns = column.combine_chunks()
+            turns = turns.chunk(0) if isinstance(turns, pa.ChunkedArray) else turns
+            lengths = pc.utf8_length(pc.struct_field(pc.list_flatten(turns), "content")).to_numpy()
+            rows = pc.list_parent_indices(turns).to_numpy()
+            total += np.bincount(rows, lengths, table.num_rows).astype(np.int64)
+    return total
 
 
 @contextmanager
@@ -125,6 +180,40 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> Iterator[dict[
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group, columns=columns).to_pylist()
+
+
+class Block(NamedTuple):
+    """A row group of a Parquet table: what one task of a cluster reads."""
+
+    path: str
+    group: int
+    start: int
+    """Rows of the table before it."""
+    rows: int
+
+
+def table_blocks(path: Path) -> list[Block]:
+    """The row groups of a table that hold rows, in order, from its footer."""
+    import pyarrow.parquet as pq
+
+    blocks: list[Block] = []
+    start = 0
+    footer = pq.read_metadata(path)
+    for group in range(footer.num_row_groups):
+        count = footer.row_group(group).num_rows
+        if count:
+            blocks.append(Block(str(path), group, start, count))
+        start += count
+    return blocks
+
+
+def read_block(block: Block) -> list[dict[str, Any]]:
+    """The rows of a block."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(block.path) as file:
+        rows: list[dict[str, Any]] = file.read_row_group(block.group).to_pylist()
+    return rows
 
 
 def rows_at(path: Path, places: set[int]) -> dict[int, dict[str, Any]]:

@@ -23,6 +23,7 @@ from ..candidates.hub import read_hub_as
 from ..candidates.shapes import RowRefused
 from ..critic.score import DEFAULTS, Scorable, Score, score
 from ..errors import BadInput, Infrastructure
+from ..markdown import cell
 from ..rates import percent
 from ..records import Candidate, Quarantined, Task
 from ..records.data_spec import CriticSpec, FieldMap
@@ -95,12 +96,16 @@ class Report:
             "|---|---|---|---|---|",
         ]
         lines += [
-            f"| {name} | {counts['read']:,} | {counts['tasks']:,} | {counts['unscored']:,} "
+            f"| {cell(name)} | {counts['read']:,} | {counts['tasks']:,} | {counts['unscored']:,} "
             f"| {counts['quarantined']:,} |"
             for name, counts in self.sources.items()
         ]
         lines += ["", "| side | tasks |", "|---|---|"]
-        lines += [f"| {side} | {sum(self.sides[side].values()):,} |" for side in reversed(SIDES)]
+        lines += [
+            f"| {side} | {sum(self.sides[side].values()):,} |"
+            for side in reversed(SIDES)
+            if side != "reward" or self.sides[side]
+        ]
         lines += [
             "",
             f"{self.groups:,} groups, the largest of {self.largest_group:,} rows. Left out: "
@@ -335,6 +340,15 @@ def divide(
     return division
 
 
+def sources_of(recipe: Recipe) -> tuple[TaskSource, ...]:
+    """The recipe's sources, with a reward side where GRPO trains: the prompts of the check
+    ``eval_reward``, which nothing else asks."""
+    sources = recipe.tasks.source
+    if recipe.grpo is None:
+        return sources
+    return tuple(source.with_reward_side() for source in sources)
+
+
 def heldout_tasks(recipe: Recipe, root: Path) -> list[Task]:
     """The held-out tasks of the recipe's own sources, their references checked; none without a
     source.
@@ -346,7 +360,7 @@ def heldout_tasks(recipe: Recipe, root: Path) -> list[Task]:
         return []
     with tempfile.TemporaryDirectory(prefix="sentinel-tasks-") as folder:
         division = divide(
-            recipe.tasks.source,
+            sources_of(recipe),
             recipe.seed,
             root=root,
             scratch=Path(folder),

@@ -72,6 +72,7 @@ def _task(spec: TaskSource, values: dict[str, Any], prompt: str) -> dict[str, An
         "min_words": spec.words[0],
         "max_words": spec.words[1],
         "shown": prompt,
+        "language": spec.language,
     }
     return {"prompt": prompt, "verifier": verifier}
 

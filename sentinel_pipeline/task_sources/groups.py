@@ -271,9 +271,10 @@ class Grouping:
             shares = self.sources[self._source[group]].shares
             fraction = _place(self.seed, int(exact[group]))
             if not has_scorable[group]:
-                # Windows ask no judge: what only a judge can score trains or is held out.
-                window = shares.pop("window", 0.0)
-                shares["train"] = shares.get("train", 0.0) + window
+                # Windows and rewards ask no judge: what only a judge can score trains or is held
+                # out.
+                unjudged = shares.pop("window", 0.0) + shares.pop("reward", 0.0)
+                shares["train"] = shares.get("train", 0.0) + unjudged
             of_group[group] = _side_at(fraction, shares)
         sides: np.ndarray = of_group[first]
         return sides

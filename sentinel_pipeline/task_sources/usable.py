@@ -21,7 +21,8 @@ from ..errors import BadInput
 from ..records import Quarantined
 from ..records.recipe import Recipe
 from ..records.stages import DPO, GRPO, Pool
-from .divide import Report, divide
+from ..tasks.task_bank import reward_counts
+from .divide import Report, divide, sources_of
 
 CHECKED_BY_A_PLAN = 2_000
 """A plan runs the references of at most so many tasks; of more it counts all as passing."""
@@ -44,6 +45,8 @@ class Counted:
     """Family -> training tasks that the scorer can judge."""
     window: int = 0
     heldout: int = 0
+    reward: int = 0
+    """Fresh prompts of the check ``eval_reward``, as many as it asks at most; 0 without GRPO."""
     judged: int = 0
     """Training tasks and rows that only a judge can rank."""
     answers: int = 0
@@ -77,10 +80,12 @@ def count_tasks(recipe: Recipe, root: Path, *, rows: bool = True) -> Counted:
         window=sum(tasks.window.values()),
         heldout=sum(tasks.heldout.values()),
     )
+    if recipe.grpo is not None:
+        counted.reward = sum(reward_counts(tasks, recipe.grpo.reward_items).values())
     if tasks.source:
         with tempfile.TemporaryDirectory(prefix="sentinel-tasks-") as folder:
             division = divide(
-                tasks.source,
+                sources_of(recipe),
                 recipe.seed,
                 root=root,
                 scratch=Path(folder),
@@ -94,6 +99,9 @@ def count_tasks(recipe: Recipe, root: Path, *, rows: bool = True) -> Counted:
         counted.train += report.train
         counted.window += sum(report.sides["window"].values())
         counted.heldout += sum(report.sides["heldout"].values())
+        if recipe.grpo is not None:
+            of_sources = sum(report.sides["reward"].values())
+            counted.reward = min(recipe.grpo.reward_items, counted.reward + of_sources)
         counted.judged = report.judged + report.unscored
         counted.answers = report.unscored + report.judged
         if not few:

@@ -20,61 +20,71 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ..chat.models import Models, Opened
-from ..chat.session import Reply, Turn
+from ..chat.turn import Reply, Turn
 from ..errors import BadInput
 from ..records import Message
 from ..records.messages import messages_from
+from ..review.importing import plain
+from .limits import Places
 
 AT_ONCE = 8
 """Answers that are written or wait for their turn; more are turned away."""
+OF_ONE = 4
+"""Of these, what one person may have."""
+MOST_MESSAGES = 1000
+MOST_CHARACTERS = 1_000_000
+"""Of a conversation: looked at before any template or tokenizer is."""
 MOST_TOKENS = 8192
 _POLL_S = 0.5
 
 
-class Busy(Exception):
-    """Too many answers are asked for at once."""
-
-
-@dataclass(slots=True)
 class ReviewQueue:
-    """Where answers are asked for: the models, and how many may be at it."""
+    """Where answers are asked for: the models, and how many may be at it; a person has a share of
+    the places, so that one key never has all of them."""
 
-    models: Models
-    free: int = AT_ONCE
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self.places = Places(
+            AT_ONCE,
+            OF_ONE,
+            full=f"{AT_ONCE} answers are being written or wait: try again later.",
+            mine=f"{OF_ONE} of your answers are being written or wait: let one of them end first.",
+        )
 
-    async def open(self, name: str) -> Opened:
+    async def open(self, name: str, who: str) -> Opened:
         """Ask the guard, load the model if need be, and take a place; give it back by ``close``.
 
         Raises:
-            Busy: every place is taken.
+            Busy: every place is taken, or this person has their share.
             BadInput, GateRefused: as ``Models.open``.
         """
-        if self.free <= 0:
-            raise Busy(f"{AT_ONCE} answers are being written or wait: try again later.")
-        self.free -= 1
+        self.places.take(who)
         try:
             return await run_in_threadpool(self.models.open, name)
         except BaseException:
-            self.free += 1
+            self.places.give(who)
             raise
 
-    def close(self) -> None:
-        self.free += 1
+    def close(self, who: str) -> None:
+        self.places.give(who)
 
 
 class Streamed(StreamingResponse):
     """A streamed answer; its place is given back however it ends, also when nobody reads a byte of
     it."""
 
-    def __init__(self, content: AsyncIterator[bytes], media_type: str, desk: ReviewQueue) -> None:
+    def __init__(
+        self, content: AsyncIterator[bytes], media_type: str, desk: ReviewQueue, who: str
+    ) -> None:
         super().__init__(content, media_type=media_type)
         self._desk = desk
+        self._who = who
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._desk.close()
+            self._desk.close(self._who)
 
 
 @dataclass(slots=True)
@@ -132,22 +142,30 @@ class Answer:
 
 
 def conversation(value: Any) -> tuple[Message, ...]:
-    """A conversation that waits for an answer.
+    """A conversation that waits for an answer, as text that every tokenizer reads: lone surrogates
+    become U+FFFD.
 
     Raises:
-        BadInput: malformed, or it does not end with a turn of the user.
+        BadInput: malformed, too long, or it does not end with a turn of the user.
     """
+    if isinstance(value, list) and len(value) > MOST_MESSAGES:
+        problem = f"{len(value)} messages, the most is {MOST_MESSAGES}."
+        raise BadInput(problem, field="messages", fix="Start a new conversation or shorten it.")
     try:
         turns = messages_from(value)
     except ValueError as error:
         raise BadInput(str(error), field="messages") from error
+    characters = sum(len(turn.content) for turn in turns)
+    if characters > MOST_CHARACTERS:
+        problem = f"{characters} characters, the most is {MOST_CHARACTERS}."
+        raise BadInput(problem, field="messages", fix="Start a new conversation or shorten it.")
     if turns[-1].role not in ("user", "tool"):
         raise BadInput("expected the last turn to be the user's.", field="messages")
-    return turns
+    return tuple(Message(turn.role, plain(turn.content)) for turn in turns)
 
 
 def number(fields: dict[str, Any], name: str, default: float, low: float, high: float) -> float:
-    """A number within bounds; absent or null is the default.
+    """A number within bounds; absent or null is the default. NaN is within none.
 
     Raises:
         BadInput: no number, or out of bounds.
@@ -157,7 +175,7 @@ def number(fields: dict[str, Any], name: str, default: float, low: float, high: 
         return default
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise BadInput(f"expected a number from {low:g} to {high:g}.", field=name)
-    return value
+    return float(value)
 
 
 def whole(fields: dict[str, Any], name: str, default: int, low: int, high: int) -> int:
@@ -166,7 +184,10 @@ def whole(fields: dict[str, Any], name: str, default: int, low: int, high: int) 
     Raises:
         BadInput: no whole number, or out of bounds.
     """
-    value = number(fields, name, default, low, high)
+    number(fields, name, default, low, high)
+    value = fields.get(name)
+    if value is None:
+        return default
     if value != int(value):
         raise BadInput("expected a whole number.", field=name)
     return int(value)

@@ -7,15 +7,23 @@ Handlers are plain functions on worker threads. What this module does not do: le
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..errors import BadInput
 from ..review import blind
-from ..review.cards import BANDS, PLACES, Filters, list_cards, progress, read_card, similar, trail
-from ..review.checking import check, require_pass
+from ..review.cards import (
+    BANDS,
+    PLACES,
+    Card,
+    Filters,
+    list_cards,
+    progress,
+    read_card,
+    similar,
+    trail,
+)
+from ..review.checking import Check, check, judge, require_pass
 from ..review.decisions import DECISIONS, decide, opinions_of, recent, revise, undo
 from ..review.queue import next_card, open_card, renew, save_draft, skip
 from ..review.review_queue import Refused, ReviewQueue, User
@@ -24,9 +32,6 @@ from ..review.summary import choices
 from ..store import find_home
 from .views import card_json, check_json, event_json
 
-_AT_ONCE = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1)))
-"""Checks that run at once: each starts a sandbox of its own."""
-
 
 class Call(NamedTuple):
     """Who asks for what."""
@@ -34,6 +39,8 @@ class Call(NamedTuple):
     desk: ReviewQueue
     user: User
     fields: dict[str, Any]
+    judge: Callable[[Card, str], Check] = judge
+    """Where corrections are checked."""
 
     def text(self, name: str, *, most: int = 200, default: str | None = None) -> str:
         value = self.fields.get(name, default)
@@ -65,7 +72,7 @@ def _filters(call: Call) -> Filters:
         score=call.choice("score", ("", *BANDS), ""),
         **{
             name: call.text(name, default="")
-            for name in ("run", "model", "task_type", "status", "text")
+            for name in ("run", "model", "task_type", "status", "text", "recipe")
         },
     )
 
@@ -101,36 +108,36 @@ def draft(call: Call) -> dict[str, Any]:
 
 
 def check_(call: Call) -> dict[str, Any]:
-    with _AT_ONCE:
-        return check_json(
-            check(call.desk, call.user, call.text("id"), call.text("text", most=2**21))
-        )
+    text = call.text("text", most=2**21)
+    return check_json(check(call.desk, call.user, call.text("id"), text, judge=call.judge))
+
+
+def unchecked(call: Call) -> bool:
+    """Whether a decision is an approval of a text whose checks have not run, or did not pass: then
+    they run before it, in the same request."""
+    text = call.fields.get("text")
+    if call.fields.get("decision") != "approved" or not isinstance(text, str) or not text.strip():
+        return False
+    text = call.text("text", most=2**21)
+    call.number("version")
+    with call.desk.db.reading() as connection:
+        card = read_card(connection, call.desk, call.text("id"), call.user)
+        try:
+            require_pass(connection, card, text)
+        except Refused:
+            return True
+    return False
 
 
 def decide_(call: Call) -> dict[str, Any]:
-    """Decide or change a decision. An approval whose text was not checked is checked first, in the
-    same request."""
+    """Decide or change a decision. An approval's text has been checked (``unchecked``)."""
     decision = call.choice("decision", DECISIONS)
     card_id = call.text("id")
     version = call.number("version")
     text = call.text("text", most=2**21) if decision == "approved" else None
-    if text is not None and text.strip():
-        _check_first(call, card_id, text)
     act = revise if call.fields.get("change") is True else decide
     card = act(call.desk, call.user, card_id, version, decision, text)
     return {"made": card._asdict()}
-
-
-def _check_first(call: Call, card_id: str, text: str) -> None:
-    with call.desk.db.reading() as connection:
-        card = read_card(connection, call.desk, card_id, call.user)
-        try:
-            require_pass(connection, card, text)
-            return
-        except Refused:
-            pass
-    with _AT_ONCE:
-        check(call.desk, call.user, card_id, text)
 
 
 def undo_(call: Call) -> dict[str, Any]:

@@ -3,7 +3,7 @@ programs, behind one guard.
 
 ``python -m sentinel_pipeline.web.chat`` (``sentinel chat``). Every request asks the guard again.
 What a model says is text: it becomes neither markup nor a path. What this module does not do:
-decode (``chat.session``) or decide (``chat.guard``).
+decode (``chat.model_process``) or decide (``chat.guard``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import datetime as dt
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
@@ -28,20 +28,27 @@ from starlette.staticfiles import StaticFiles
 
 from ..chat.flagged import ChatAnswer, send_to_review
 from ..chat.models import Models
-from ..chat.session import Turn
+from ..chat.suggested import Suggested
+from ..chat.turn import Turn
 from ..errors import BadInput, SentinelError
+from ..ports import names, proxies
+from ..records.printable import visible
+from ..records.stages import BASE
 from ..review.database import Database, database_url
+from ..review.importing import plain
 from ..review.review_queue import ReviewQueue, Unknown
 from ..review.users import Session
 from ..store import find_home
 from . import openai_api
-from .answering import MOST_TOKENS, Answer, Busy, Streamed, conversation, line, number, whole
+from .answering import MOST_TOKENS, Answer, Streamed, conversation, line, number, whole
 from .answering import ReviewQueue as Answers
-from .guard import Guard, LoginLimit, json_response
-from .login import Endpoint, Server, json_endpoint, login_routes, refusal, status_of
+from .described import chat_description, describes
+from .guard import Guard, json_response
+from .limits import LoginLimit
+from .login import Endpoint, Server, json_endpoint, login_routes, status_of
 
-REMEMBERED = 500
-"""Answers that may still be sent to review."""
+REMEMBERED = 4_000_000
+"""Characters of answers, with their conversations, that may still be sent to review."""
 REST_S = 5.0
 """How often the server looks whether somebody trains, and gives its memory back."""
 
@@ -50,14 +57,29 @@ class Chat:
     """What every request needs: people, models, and what was said lately."""
 
     def __init__(self, server: Server, models: Models) -> None:
-        self.server, self.models, self.answers = server, models, Answers(models)
+        self.server = server
+        self.models = models
+        self.answers = Answers(models)
+        self.suggested = Suggested(models.home)
         self.said: OrderedDict[str, tuple[str, ChatAnswer]] = OrderedDict()
         """By id: who asked, and what was said."""
 
     def remember(self, who: str, answer: ChatAnswer) -> None:
+        """Keep an answer; of the person who has most, the oldest are forgotten first."""
         self.said[answer.id] = (who, answer)
-        while len(self.said) > REMEMBERED:
-            self.said.popitem(last=False)
+        while len(self.said) > 1:
+            sizes: Counter[str] = Counter()
+            for person, kept_answer in self.said.values():
+                sizes[person] += _size(kept_answer)
+            if sizes.total() <= REMEMBERED:
+                return
+            ((most, _),) = sizes.most_common(1)
+            del self.said[next(name for name, (person, _) in self.said.items() if person == most)]
+
+
+def _size(answer: ChatAnswer) -> int:
+    """In characters; a short one costs more than its text."""
+    return 2000 + len(answer.text) + sum(len(turn.content) for turn in answer.messages)
 
 
 def create_app(
@@ -71,8 +93,11 @@ def create_app(
         Route("/", _page(chat)),
         Route("/api/status", _api(chat, _status)),
         Route("/api/answer", _api(chat, _answer), methods=["POST"]),
+        Route("/api/suggestions", _api(chat, _suggestions)),
+        Route("/api/check", _api(chat, _check), methods=["POST"]),
         Route("/api/review", _api(chat, _review), methods=["POST"]),
         *openai_api.routes(chat.server, chat.answers),
+        Route("/openapi.json", describes(chat_description)),
         Route("/healthz", _health),
         Mount("/static", StaticFiles(directory=str(files("sentinel_pipeline.web") / "static"))),
     ]
@@ -82,6 +107,7 @@ def create_app(
         task = asyncio.create_task(_rest(models))
         yield
         task.cancel()
+        await run_in_threadpool(models.close)
 
     return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)], lifespan=resting)
 
@@ -109,23 +135,30 @@ def _page(chat: Chat) -> Endpoint:
             return chat.server.page(
                 "error.html", status=status_of(error), message=str(error), **common
             )
-        return chat.server.page("chat.html", models=models, most=MOST_TOKENS, **common)
+        return chat.server.page(
+            "chat.html", models=models, chosen=first_choice(models), most=MOST_TOKENS, **common
+        )
 
     return endpoint
 
 
+def first_choice(models: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The model that the page begins with: the last tuned one that is open without a label, else
+    the last tuned one."""
+    tuned = [model for model in models if not model["name"].endswith(f"/{BASE}")] or list(models)
+    clear = [model for model in tuned if model["open"] and not model["experimental"]]
+    return next(reversed(clear or tuned), None)
+
+
 def states(models: Models) -> list[dict[str, Any]]:
     """Every model's name and how things stand with it."""
-    return [{"name": name, **models.look(name).to_json()} for name in models.names()]
+    return [{"name": name, **look.to_json()} for name, look in models.states().items()]
 
 
 def _api(chat: Chat, handler: Any) -> Endpoint:
     async def work(request: Request, session: Session, fields: dict[str, Any]) -> Response:
-        try:
-            response: Response = await handler(chat, session, request, fields)
-            return response
-        except Busy as error:
-            return refusal(str(error), 429)
+        response: Response = await handler(chat, session, request, fields)
+        return response
 
     return json_endpoint(chat.server, work)
 
@@ -150,9 +183,10 @@ async def _answer(
     name = fields.get("model")
     if not isinstance(name, str):
         raise BadInput("expected a model's name.", field="model")
-    answer = Answer(await chat.answers.open(name), turn)
+    who = session.user.name
+    answer = Answer(await chat.answers.open(name, who), turn)
     return Streamed(
-        _lines(chat, session, request, name, answer), "application/x-ndjson", chat.answers
+        _lines(chat, session, request, name, answer), "application/x-ndjson", chat.answers, who
     )
 
 
@@ -179,7 +213,7 @@ async def _lines(
             "completion_tokens": reply.completion_tokens,
         }
         yield line({"done": {"finish": reply.finish, "seconds": round(seconds, 3), **numbers}})
-    except BadInput as error:
+    except SentinelError as error:
         yield line({"error": str(error)})
     except Exception as error:  # the status line is sent already: the reason goes into the stream
         yield line({"error": f"the answer broke off: {type(error).__name__}."})
@@ -191,10 +225,19 @@ async def _lines(
         )
 
 
-async def _review(
+async def _suggestions(
     chat: Chat, session: Session, request: Request, fields: dict[str, Any]
 ) -> Response:
-    """Put an answer that this server gave, to this person, into the review queue."""
+    """Held-out prompts of the model's recipe."""
+    name = str(fields.get("model", ""))
+    if name not in await run_in_threadpool(chat.models.names):
+        raise Unknown("chat does not offer that model.", field="model")
+    chosen = await run_in_threadpool(chat.suggested.of, name)
+    return json_response({"suggestions": [each._asdict() for each in chosen]})
+
+
+def _remembered(chat: Chat, session: Session, fields: dict[str, Any]) -> ChatAnswer:
+    """An answer that this server gave to this person."""
     who, answer = chat.said.get(str(fields.get("id")), ("", None))
     if answer is None or who != session.user.name:
         raise Unknown(
@@ -202,43 +245,67 @@ async def _review(
             field="id",
             fix="Generate it again, then send it.",
         )
+    return answer
+
+
+async def _check(
+    chat: Chat, session: Session, request: Request, fields: dict[str, Any]
+) -> Response:
+    """Judge an answer that this server gave, by the tests of the task whose prompt was asked."""
+    answer = _remembered(chat, session, fields)
+    task = fields.get("task")
+    if not isinstance(task, str):
+        raise BadInput("expected SUITE/ITEM.", field="task")
+    return json_response(
+        await run_in_threadpool(
+            chat.suggested.check, answer.model, task, answer.messages, answer.text
+        )
+    )
+
+
+async def _review(
+    chat: Chat, session: Session, request: Request, fields: dict[str, Any]
+) -> Response:
+    """Put an answer that this server gave, to this person, into the review queue."""
+    answer = _remembered(chat, session, fields)
+    who = session.user.name
     note = fields.get("note", "")
     if not isinstance(note, str) or len(note) > 2000:
         raise BadInput("expected text of at most 2000 characters.", field="note")
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     came = await run_in_threadpool(
-        send_to_review, chat.server.desk, answer, by=who, note=note, at=now
+        send_to_review, chat.server.desk, answer, by=who, note=plain(note), at=now
     )
     return json_response({"sent": came.imported, "known": came.duplicates})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    import uvicorn
+    from .serving import serve
 
     parser = argparse.ArgumentParser()
     parser.add_argument("models", nargs="*", metavar="RECIPE:STAGE")
     parser.add_argument("--port", type=int, default=8081)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--name", action="append", default=[])
+    parser.add_argument("--trusted-proxy", action="append", default=[])
     parser.add_argument("--experimental", action="store_true")
+    parser.add_argument("--labelled", action="append", default=[], metavar="RECIPE/STAGE")
     args = parser.parse_args(argv)
     home = find_home()
     try:
-        models = Models(home, tuple(args.models) or None, experimental=args.experimental)
+        hosts = names(args.name, args.port)
+        trusted = proxies(args.trusted_proxy)
+        models = Models(
+            home,
+            tuple(args.models) or None,
+            experimental=args.experimental,
+            labelled=tuple(args.labelled),
+        )
         database = Database(database_url(home.review))
+        app = create_app(ReviewQueue(db=database), models, hosts)
+        return serve(app, args.host, args.port, trusted=trusted)
     except SentinelError as error:
-        parser.exit(error.exit_code, f"error: {error}\n")
-    names = args.name or [f"{name}:{args.port}" for name in ("127.0.0.1", "localhost", "[::1]")]
-    app = create_app(ReviewQueue(db=database), models, frozenset(name.lower() for name in names))
-    uvicorn.run(
-        app,
-        host=args.host,
-        port=args.port,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=3,
-    )
-    return 0
+        parser.exit(error.exit_code, f"error: {visible(str(error))}\n")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from jinja2 import Environment
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -30,7 +31,7 @@ from ..review.importing import plain
 from ..secrets import mask
 from ..store import Home, Store
 from ..store.catalog import query, stream
-from .login import Endpoint, environment, page_number
+from .login import Endpoint, page_number
 
 PAGE = 50
 EXCERPT = 240
@@ -91,10 +92,10 @@ class Selection(NamedTuple):
         return "?" + urlencode({name: value for name, value in (fields | changes).items() if value})
 
 
-def data_routes(home: Home) -> list[Route]:
+def data_routes(home: Home, templates: Environment) -> list[Route]:
     return [
-        Route("/data/{recipe}", _listing(home)),
-        Route("/data/{recipe}/row/{row}", _row_page(home)),
+        Route("/data/{recipe}", _listing(home, templates)),
+        Route("/data/{recipe}/row/{row:path}", _row_page(home, templates)),
         Route("/data/{recipe}/download", _download(home)),
     ]
 
@@ -217,9 +218,7 @@ def _store(home: Home, recipe: str) -> Store | None:
     return Store.reading(home, recipe) if recipe in home.recipe_names() else None
 
 
-def _listing(home: Home) -> Endpoint:
-    templates = environment()
-
+def _listing(home: Home, templates: Environment) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         recipe = request.path_params["recipe"]
         store = _store(home, recipe)
@@ -229,15 +228,13 @@ def _listing(home: Home) -> Endpoint:
         chosen = selection(names, request.query_params)
         values = await run_in_threadpool(page_of, store, chosen)
         template = templates.get_template("data.html")
-        text = template.render(brand="start", nav=(), recipe=recipe, tables=names, **values)
+        text = template.render(recipe=recipe, tables=names, **values)
         return HTMLResponse(plain(text))
 
     return endpoint
 
 
-def _row_page(home: Home) -> Endpoint:
-    templates = environment()
-
+def _row_page(home: Home, templates: Environment) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         recipe = request.path_params["recipe"]
         if _store(home, recipe) is None:
@@ -247,7 +244,7 @@ def _row_page(home: Home) -> Endpoint:
             return PlainTextResponse("There is no such row.", 404)
         template = templates.get_template("row.html")
         fields = {"messages": [], "completion": "", **values}
-        return HTMLResponse(plain(template.render(brand="start", nav=(), recipe=recipe, **fields)))
+        return HTMLResponse(plain(template.render(recipe=recipe, **fields)))
 
     return endpoint
 

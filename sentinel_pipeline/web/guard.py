@@ -1,5 +1,5 @@
-"""What stands before every page: the Host check, the security headers, sessions, CSRF tokens, the
-login's rate limit, body sizes.
+"""What stands before every page: the Host check, the security headers, CSRF tokens, and bodies
+bounded by size for each route, by time and by what they hold.
 
 Everything that is shown is hostile until proven otherwise, so the policy allows scripts, styles,
 images and connections of this server alone and no inline code. What this module does not do: TLS;
@@ -8,21 +8,43 @@ put a proxy before it where others can listen.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import secrets
-import threading
-import time
-from collections import deque
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .limits import Places
+
 COOKIE = "sentinel_session"
-MAX_BODY = 8 * 2**20
+CHEAP = 64 * 2**10
+"""Bytes of a body where nothing else is said."""
+BODIES = {
+    "/login": 4 * 2**10,
+    "/logout": 4 * 2**10,
+    "/api/draft": 4 * 2**20,
+    "/api/check": 4 * 2**20,
+    "/api/decide": 4 * 2**20,
+    "/api/answer": 2 * 2**20,
+    "/v1/chat/completions": 2 * 2**20,
+}
+"""Bytes of a body by route."""
+KEPT_BODIES = 8 * 2**20
+"""Bytes of bodies that a server keeps at once, of everybody."""
+BODY_S = 10.0
+SLOWEST = 64 * 2**10
+"""A body is whole after ``BODY_S`` and a second for each ``SLOWEST`` bytes of it, or it is
+refused."""
+MOST_VALUES = 20_000
+"""Values of a body beyond ``CHEAP``: an empty list is two bytes, and thirty times that in
+memory."""
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -53,14 +75,20 @@ class Guard:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if message["status"] == 408:
+                    headers["connection"] = "close"
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 if not scope["path"].startswith("/static/"):
                     headers["cache-control"] = "no-store"
             await send(message)
 
-        refusal = self._refusal(scope, Headers(scope=scope))
-        await (refusal or self._app)(scope, receive, guarded)
+        headers = Headers(scope=scope)
+        body = _Body(receive, headers, BODIES.get(scope["path"], CHEAP))
+        refusal = self._refusal(scope, headers)
+        # A client that goes away in the middle of its request is nothing to tell of.
+        with suppress(ClientDisconnect):
+            await (refusal or self._app)(scope, body, guarded)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if (
@@ -79,66 +107,94 @@ class Guard:
         return None
 
 
-class LoginLimit:
-    """At most ``most`` failed logins a minute from one address, and ten times that in all;
-    remembers a bounded number."""
-
-    def __init__(
-        self, most: int = 5, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._most = most
-        self._seconds = seconds
-        self._clock = clock
-        self._failures: deque[tuple[float, str]] = deque(maxlen=10 * most)
-        self._lock = threading.Lock()
-
-    def wait(self, address: str) -> float:
-        """Seconds until this address may try again; 0 when it may now."""
-        with self._lock:
-            now = self._clock()
-            while self._failures and self._failures[0][0] <= now - self._seconds:
-                self._failures.popleft()
-            mine = [at for at, who in self._failures if who == address]
-            if len(mine) >= self._most:
-                return mine[-self._most] + self._seconds - now
-            full = len(self._failures) == self._failures.maxlen
-            return self._failures[0][0] + self._seconds - now if full else 0.0
-
-    def failed(self, address: str) -> None:
-        with self._lock:
-            self._failures.append((self._clock(), address))
-
-
 def same(token: str | None, expected: str) -> bool:
     """Compare secrets in constant time."""
     return secrets.compare_digest((token or "").encode("utf-8", "replace"), expected.encode())
 
 
 class BadBody(ValueError):
-    """A request's body is too large or not a JSON object."""
+    """A request's body is too large, too slow or not a JSON object; ``status`` says which."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Body:
+    """What a client sends, bounded in size and in time while it is read."""
+
+    def __init__(self, receive: Receive, headers: Headers, most: int) -> None:
+        self._receive = receive
+        self._most = most
+        length = headers.get("content-length", "")
+        countable = length.isascii() and length.isdecimal() and len(length) < 20
+        self._length = int(length) if countable else 0
+        self._size = 0
+        self._began = 0.0
+        self._whole = False
+
+    async def __call__(self) -> Message:
+        """
+        Raises:
+            BadBody: more bytes than the route takes, or they come too slowly.
+        """
+        if self._whole:
+            return await self._receive()
+        self._require(self._length)
+        now = asyncio.get_running_loop().time()
+        self._began = self._began or now
+        try:
+            async with asyncio.timeout_at(self._began + BODY_S + self._size / SLOWEST):
+                message = await self._receive()
+        except TimeoutError:
+            raise BadBody("the body came too slowly.", 408) from None
+        if message["type"] == "http.request":
+            self._size += len(message.get("body", b""))
+            self._require(self._size)
+            self._whole = not message.get("more_body", False)
+        return message
+
+    def _require(self, size: int) -> None:
+        if size > self._most:
+            raise BadBody(f"the body has more than {self._most} bytes.", 413)
 
 
 async def read_bytes(request: Request) -> bytes:
     """
     Raises:
-        BadBody: more than ``MAX_BODY`` bytes.
+        BadBody: too large for its route, or too slow.
+    """
+    return b"".join([chunk async for chunk in request.stream()])
+
+
+async def read_object(request: Request, bodies: Places, who: str) -> dict[str, Any]:
+    """A JSON object; while it is read it counts as bytes of ``who``.
+
+    Raises:
+        BadBody: too large, too slow, too many values, or no JSON object.
+        Busy: the bodies of this person, or of all, are more than the server keeps at once.
     """
     parts = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise BadBody(f"the body has more than {MAX_BODY} bytes.")
-        parts.append(chunk)
-    return b"".join(parts)
+    try:
+        async for chunk in request.stream():
+            bodies.take(who, len(chunk))
+            size += len(chunk)
+            parts.append(chunk)
+        return object_from(b"".join(parts))
+    finally:
+        bodies.give(who, size)
 
 
-async def read_object(request: Request) -> dict[str, Any]:
+def object_from(data: bytes) -> dict[str, Any]:
     """
     Raises:
-        BadBody: too large, or no JSON object.
+        BadBody: no JSON object, or one of so many values that it would take many times its bytes.
     """
-    data = await read_bytes(request)
+    if len(data) > CHEAP:
+        bare = _STRING.sub(b"", data)
+        if sum(bare.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+            raise BadBody(f"the body has more than {MOST_VALUES} values.", 413)
     try:
         value = json.loads(data.decode("utf-8")) if data else {}
     except (ValueError, RecursionError) as error:
@@ -148,6 +204,8 @@ async def read_object(request: Request) -> dict[str, Any]:
     return value
 
 
-def json_response(value: Any, status: int = 200) -> Response:
+def json_response(value: Any, status: int = 200, retry_after: int | None = None) -> Response:
     """JSON in ASCII: lone surrogates, which models do write, are not UTF-8."""
-    return Response(json.dumps(value, allow_nan=False), status, media_type="application/json")
+    headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+    text = json.dumps(value, allow_nan=False)
+    return Response(text, status, headers, media_type="application/json")

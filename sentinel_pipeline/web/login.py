@@ -24,7 +24,17 @@ from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
 from ..review.importing import plain
 from ..review.review_queue import Conflict, Refused, ReviewQueue, Unknown
 from ..review.users import SESSION_SECONDS, Session, log_in, log_out, session_of
-from .guard import COOKIE, BadBody, LoginLimit, json_response, read_bytes, read_object, same
+from .guard import (
+    BODIES,
+    COOKIE,
+    KEPT_BODIES,
+    BadBody,
+    json_response,
+    read_bytes,
+    read_object,
+    same,
+)
+from .limits import Busy, LoginLimit, Places
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _STATUS: tuple[tuple[type[SentinelError], int], ...] = (
@@ -38,6 +48,10 @@ class Server:
 
     desk: ReviewQueue
     limit: LoginLimit = field(default_factory=LoginLimit)
+    bodies: Places = field(default_factory=lambda: kept_bodies())
+    """Bytes of requests' bodies that are being read."""
+    requests: Places = field(default_factory=lambda: requests_at_once())
+    """Requests of pages that are being answered."""
     brand: str = "review"
     nav: tuple[tuple[str, str], ...] = ()
     """Address and name of each page in the head of every page."""
@@ -54,6 +68,28 @@ class Server:
     async def session(self, request: Request) -> Session | None:
         secret = request.cookies.get(COOKIE)
         return await run_in_threadpool(session_of, self.desk, secret) if secret else None
+
+
+def kept_bodies() -> Places:
+    """One person may send the largest body there is, two at once."""
+    return Places(
+        KEPT_BODIES,
+        max(BODIES.values()),
+        full="The server reads as many large texts as it keeps at once: try again soon.",
+        mine="You send more at once than the server keeps for one person: try again soon.",
+        retry_after=2,
+    )
+
+
+def requests_at_once() -> Places:
+    """A page asks for a few things at once; nobody's asking fills the line of all."""
+    return Places(
+        128,
+        8,
+        full="The server answers as many requests as it can: try again soon.",
+        mine="You have asked for more at once than is answered: try again soon.",
+        retry_after=1,
+    )
 
 
 def environment() -> Environment:
@@ -91,8 +127,15 @@ def refused(error: SentinelError) -> Response:
     return refusal(str(error), status_of(error), kind=type(error).__name__.lower())
 
 
-def refusal(message: str, status: int, kind: str = "refused") -> Response:
-    return json_response({"error": message, "kind": kind}, status)
+def refusal(
+    message: str, status: int, kind: str = "refused", retry_after: int | None = None
+) -> Response:
+    return json_response({"error": message, "kind": kind}, status, retry_after)
+
+
+def address_of(request: Request) -> str:
+    """Who a request is counted for."""
+    return request.client.host if request.client else "unknown"
 
 
 Work = Callable[[Request, Session, dict[str, Any]], Awaitable[Response]]
@@ -109,12 +152,19 @@ def json_endpoint(server: Server, work: Work) -> Endpoint:
             return refusal("log in first.", 401)
         if request.method == "POST" and not same(request.headers.get("x-csrf-token"), session.csrf):
             return refusal("the request has no valid token: reload the page.", 403)
+        who = session.user.name
         try:
-            if request.method == "POST":
-                return await work(request, session, await read_object(request))
-            return await work(request, session, dict(request.query_params))
+            with server.requests.hold(who):
+                if request.method == "POST":
+                    fields = await read_object(request, server.bodies, who)
+                    return await work(request, session, fields)
+                return await work(request, session, dict(request.query_params))
         except BadBody as error:
-            return refusal(str(error), 413 if "more than" in str(error) else 400)
+            return refusal(str(error), error.status)
+        except Busy as error:
+            # Who asks again and again at once waits for the answer: others are asking, too.
+            await server.limit.pause()
+            return refusal(str(error), 429, kind="busy", retry_after=error.retry_after)
         except SentinelError as error:
             return refused(error)
 
@@ -130,25 +180,23 @@ def _login_page(server: Server) -> Endpoint:
 
 def _login(server: Server) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        address = request.client.host if request.client else "unknown"
-        wait = server.limit.wait(address)
-        if wait > 0:
-            page = server.page(
-                "login.html",
-                status=429,
-                message=f"Too many attempts: wait {math.ceil(wait)} seconds.",
-            )
-            page.headers["retry-after"] = str(math.ceil(wait))
-            return page
         try:
-            form = parse_qs(
-                (await read_bytes(request)).decode("utf-8", "replace"), max_num_fields=10
-            )
-        except (BadBody, ValueError):
+            text = (await read_bytes(request)).decode("utf-8", "replace")
+            form = parse_qs(text, max_num_fields=10)
+        except BadBody as error:
+            return server.page("login.html", status=error.status, message=f"Not a login: {error}")
+        except ValueError:
             return server.page("login.html", status=400, message="That is not a login.")
+        # The key is looked at first: however many wrong ones came, a right one enters.
         secret = await run_in_threadpool(log_in, server.desk, form.get("token", [""])[0].strip())
         if secret is None:
-            server.limit.failed(address)
+            wait = math.ceil(server.limit.failed(address_of(request)))
+            if wait > 0:
+                await server.limit.pause()
+                message = f"That token is not known either. Too many attempts: wait {wait} seconds."
+                page = server.page("login.html", status=429, message=message)
+                page.headers["retry-after"] = str(wait)
+                return page
             return server.page(
                 "login.html",
                 status=403,

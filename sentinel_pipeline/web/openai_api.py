@@ -9,6 +9,7 @@ module does not do: decide whether chat is open.
 from __future__ import annotations
 
 import json
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -20,12 +21,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..chat.session import Turn
-from ..errors import BadInput, GateRefused, SentinelError
+from ..chat.turn import Turn
+from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
+from ..review.review_queue import User
 from ..review.users import user_of_token
-from .answering import MOST_TOKENS, Answer, Busy, ReviewQueue, Streamed, conversation, number, whole
+from .answering import MOST_TOKENS, Answer, ReviewQueue, Streamed, conversation, number, whole
 from .guard import BadBody, json_response, read_object
-from .login import Endpoint, Server
+from .limits import Busy
+from .login import Endpoint, Server, address_of
 
 _READ = {"model", "messages", "stream", "stream_options", "temperature", "top_p", "seed", "stop", "max_tokens",
          "max_completion_tokens"}  # fmt: skip
@@ -43,9 +46,10 @@ class Problem(NamedTuple):
     kind: str
     param: str | None = None
     code: str | None = None
+    retry_after: int | None = None
 
     def response(self) -> Response:
-        return json_response({"error": self.told()}, self.status)
+        return json_response({"error": self.told()}, self.status, self.retry_after)
 
     def told(self) -> dict[str, Any]:
         return {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
@@ -73,11 +77,11 @@ def routes(server: Server, answers: ReviewQueue) -> list[Route]:
 
 def _keyed(server: Server, answers: ReviewQueue, handler: Any) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        problem = await _stranger(server, request)
-        if problem:
-            return problem.response()
+        user = await _user(server, request)
+        if isinstance(user, Problem):
+            return user.response()
         try:
-            response: Response = await handler(answers, request)
+            response: Response = await handler(server, answers, request, user.name)
             return response
         except (BadBody, Busy, SentinelError) as error:
             return _problem(error).response()
@@ -85,12 +89,9 @@ def _keyed(server: Server, answers: ReviewQueue, handler: Any) -> Endpoint:
     return endpoint
 
 
-async def _stranger(server: Server, request: Request) -> Problem | None:
-    address = request.client.host if request.client else "unknown"
-    if server.limit.wait(address) > 0:
-        return Problem(
-            429, "Too many wrong keys: wait a minute.", "requests", code="rate_limit_exceeded"
-        )
+async def _user(server: Server, request: Request) -> User | Problem:
+    """Whose key it is. Wrong ones are counted after they turned out to be wrong: a right one always
+    enters."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     user = (
         await run_in_threadpool(user_of_token, server.desk, key.strip())
@@ -98,16 +99,21 @@ async def _stranger(server: Server, request: Request) -> Problem | None:
         else None
     )
     if user is not None:
-        return None
-    if key:
-        server.limit.failed(address)
+        return user
+    wait = math.ceil(server.limit.failed(address_of(request))) if key else 0
+    if wait > 0:
+        await server.limit.pause()
+        message = f"No valid key, as several before it: wait {wait} seconds."
+        return Problem(429, message, "requests", code="rate_limit_exceeded", retry_after=wait)
     message = "No valid key: send a person's token (sentinel review user add NAME) as 'Authorization: Bearer …'."
     return Problem(401, message, "invalid_request_error", code="invalid_api_key")
 
 
 def _problem(error: Exception) -> Problem:
     if isinstance(error, Busy):
-        return Problem(429, str(error), "requests", code="rate_limit_exceeded")
+        return Problem(
+            429, str(error), "requests", code="rate_limit_exceeded", retry_after=error.retry_after
+        )
     if isinstance(error, GateRefused):
         return Problem(503, f"Chat is closed: {error}", "server_error", code="chat_closed")
     if isinstance(error, BadInput) and error.field == "model":
@@ -115,22 +121,20 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, BadInput):
         return Problem(400, str(error), "invalid_request_error", error.field)
     if isinstance(error, BadBody):
-        return Problem(
-            413 if "more than" in str(error) else 400, str(error), "invalid_request_error"
-        )
+        return Problem(error.status, str(error), "invalid_request_error")
+    if isinstance(error, Infrastructure):
+        return Problem(503, str(error), "server_error")
     return Problem(500, f"The answer broke off: {type(error).__name__}.", "server_error")
 
 
-async def _models(answers: ReviewQueue, request: Request) -> Response:
+async def _models(server: Server, answers: ReviewQueue, request: Request, who: str) -> Response:
     return json_response({"object": "list", "data": await run_in_threadpool(_listed, answers)})
 
 
 def _listed(answers: ReviewQueue) -> list[dict[str, Any]]:
     head = {"object": "model", "created": 0, "owned_by": "sentinel"}
-    models = answers.models
-    return [
-        {"id": name, **head, "sentinel": models.look(name).to_json()} for name in models.names()
-    ]
+    states = answers.models.states()
+    return [{"id": name, **head, "sentinel": look.to_json()} for name, look in states.items()]
 
 
 def read(body: dict[str, Any]) -> Wanted:
@@ -199,16 +203,16 @@ def _stops(value: Any) -> tuple[str, ...]:
     return tuple(stops)
 
 
-async def _complete(answers: ReviewQueue, request: Request) -> Response:
-    completion = read(await read_object(request))
-    answer = Answer(await answers.open(completion.model), completion.turn)
+async def _complete(server: Server, answers: ReviewQueue, request: Request, who: str) -> Response:
+    completion = read(await read_object(request, server.bodies, who))
+    answer = Answer(await answers.open(completion.model, who), completion.turn)
     sent = _Said(completion, answer)
     if completion.stream:
-        return Streamed(_events(request, sent), "text/event-stream", answers)
+        return Streamed(_events(request, sent), "text/event-stream", answers, who)
     try:
         text = "".join([piece async for piece in sent.pieces(request)])
     finally:
-        answers.close()
+        answers.close(who)
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": text, "refusal": None},

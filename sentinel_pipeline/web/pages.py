@@ -18,7 +18,7 @@ from ..review.users import list_users
 from ..store import find_home
 
 Page = tuple[str, dict[str, Any]]
-LABELS = {"task_type": "Task", "model_id": "Model", "failure_class": "Failure"}
+LABELS = {"task_type": "Task", "model_id": "Model", "failure_class": "Failure", "recipe": "Recipe"}
 
 
 def review(desk: ReviewQueue, user: User, request: Request) -> Page:

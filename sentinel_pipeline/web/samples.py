@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from jinja2 import Environment
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -29,9 +30,11 @@ from ..secrets import mask
 from ..store import Artifact, Home, Store
 from ..store.catalog import Workbench, in_memory
 from ..store.catalog import query as query_rows
-from .login import Endpoint, environment, page_number
+from .login import Endpoint, page_number
 
 PAGE = 50
+SEARCHED_BYTES = 48 << 20
+"""Of answers that are kept in memory for searches; more are read from their file each time."""
 CHANGES = {"gained": "passes now", "lost": "fails now", "same": "as before"}
 OUTCOMES = ("pass", "fail", "infra")
 _ITEM = "regexp_replace(task_id, '~[0-9]+$', '')"
@@ -64,10 +67,10 @@ class Suites(NamedTuple):
     names: list[str]
 
 
-def sample_routes(home: Home) -> list[Route]:
+def sample_routes(home: Home, templates: Environment) -> list[Route]:
     return [
-        Route("/samples/{recipe}", _listing(home)),
-        Route("/samples/{recipe}/{suite}/{item:path}", _item_page(home)),
+        Route("/samples/{recipe}", _listing(home, templates)),
+        Route("/samples/{recipe}/{suite}/{item:path}", _item_page(home, templates)),
     ]
 
 
@@ -113,6 +116,40 @@ def _table(paths: tuple[tuple[str, str], ...]) -> Workbench:
     return items
 
 
+@lru_cache(maxsize=2)
+def _texts(path: str) -> Workbench | None:
+    """The answers of one file in small letters, for one search after the other; None where they
+    are too many to keep."""
+    sizes = query_rows(
+        "select coalesce(sum(strlen(completion)), 0) as size from samples", {"samples": Path(path)}
+    )
+    size = int(sizes[0]["size"])
+    if size > SEARCHED_BYTES:
+        return None
+    texts = in_memory(4 * SEARCHED_BYTES >> 20)
+    texts.run(
+        f"create table texts as select {_ITEM} as item, task_id, lower(completion) as text "
+        "from read_parquet(?)",
+        [path],
+    )
+    return texts
+
+
+@lru_cache(maxsize=32)
+def _offers(
+    paths: tuple[tuple[str, str], ...], place: int
+) -> tuple[list[str], list[tuple[str, int]]]:
+    """The families, and the commonest reasons at a stage, for the filters."""
+    items = _table(paths)
+    families = items.rows("select distinct family from items order by 1")
+    reasons = items.rows(
+        "select split_part(reason, ':', 1) as code, count(*) from items "
+        "where place = ? and passed < n group by code order by 2 desc, 1 limit 12",
+        [place],
+    )
+    return [name for (name,) in families], [(code, count) for code, count in reasons]
+
+
 def listing(suites: Suites, query: Query) -> dict[str, Any]:
     """The rows of one page, with what the filters offer."""
     paths = _paths(suites, query.suite)
@@ -139,11 +176,22 @@ def listing(suites: Suites, query: Query) -> dict[str, Any]:
         where.append("starts_with(now.reason, ?)")
         values.append(query.reason)
     if query.text:
-        where.append(
-            f"now.item in (select {_ITEM} from read_parquet(?) "
-            "where contains(lower(completion), lower(?)) or contains(task_id, ?))"
-        )
-        values += [dict(paths)[query.stage], query.text, query.text]
+        path = dict(paths)[query.stage]
+        fits = "contains(text, lower(?)) or contains(task_id, ?)"
+        texts = _texts(path)
+        if texts is None:
+            where.append(
+                f"now.item in (select {_ITEM} from "
+                "(select task_id, lower(completion) as text from read_parquet(?)) "
+                f"where {fits})"
+            )
+            values += [path, query.text, query.text]
+        else:
+            matches = texts.rows(
+                f"select distinct item from texts where {fits}", [query.text, query.text]
+            )
+            where.append("now.item in (select unnest(?))")
+            values.append([name for (name,) in matches])
     source = (
         "from items now left join items was on was.item = now.item and was.place = now.place - 1 "
         f"where {' and '.join(where)}"
@@ -162,12 +210,7 @@ def listing(suites: Suites, query: Query) -> dict[str, Any]:
         "select item, stage, passed, infra, n from items where item in (select unnest(?))", [names]
     ):
         outcomes[item][stage] = _mark(passed, infra, n)
-    families = items.rows("select distinct family from items order by 1")
-    reasons = items.rows(
-        "select split_part(reason, ':', 1) as code, count(*) from items "
-        "where place = ? and passed < n group by code order by 2 desc, 1 limit 12",
-        [place],
-    )
+    families, reasons = _offers(paths, place)
     return {
         "query": query._replace(page=page),
         "stages": stages,
@@ -177,7 +220,7 @@ def listing(suites: Suites, query: Query) -> dict[str, Any]:
         ],
         "total": total,
         "pages": pages,
-        "families": [name for (name,) in families],
+        "families": families,
         "reasons": reasons,
     }
 
@@ -228,9 +271,7 @@ def _checks(verifier: str) -> dict[str, str]:
     }
 
 
-def _listing(home: Home) -> Endpoint:
-    templates = environment()
-
+def _listing(home: Home, templates: Environment) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         recipe = request.path_params["recipe"]
         suites = await run_in_threadpool(suites_of, home, recipe)
@@ -250,8 +291,6 @@ def _listing(home: Home) -> Endpoint:
         values = await run_in_threadpool(listing, suites, query)
         template = templates.get_template("samples.html")
         text = template.render(
-            brand="start",
-            nav=(),
             recipe=recipe,
             suites=suites.names,
             changes=CHANGES,
@@ -263,9 +302,7 @@ def _listing(home: Home) -> Endpoint:
     return endpoint
 
 
-def _item_page(home: Home) -> Endpoint:
-    templates = environment()
-
+def _item_page(home: Home, templates: Environment) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         names = request.path_params
         suites = await run_in_threadpool(suites_of, home, names["recipe"])
@@ -275,9 +312,7 @@ def _item_page(home: Home) -> Endpoint:
         if values is None:
             return PlainTextResponse("There is no such item.", 404)
         template = templates.get_template("sample.html")
-        text = template.render(
-            brand="start", nav=(), recipe=names["recipe"], suite=names["suite"], **values
-        )
+        text = template.render(recipe=names["recipe"], suite=names["suite"], **values)
         return HTMLResponse(plain(text))
 
     return endpoint

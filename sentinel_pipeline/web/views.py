@@ -3,6 +3,7 @@ here: JSON is not HTML."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ..review.cards import BANDS, Card, Event
@@ -11,6 +12,10 @@ from ..review.review_queue import User
 
 SHOWN = 60_000
 """Characters of one text that the page gets at once; the rest is a link to plain text."""
+SHOWN_EXTRA = 40
+"""Keys of its own that the page gets of a record."""
+SHOWN_VALUE = 2_000
+"""Characters of the value of such a key."""
 
 
 def card_json(card: Card, user: User) -> dict[str, Any]:
@@ -38,8 +43,17 @@ def card_json(card: Card, user: User) -> dict[str, Any]:
         "suite": card.task.suite if card.task else None,
         "family": card.task.family if card.task else None,
         "tests": card.task is not None,
+        "recipes": list(card.recipes),
+        "extra": [
+            {"name": name[:200], "value": _as_text(value)[:SHOWN_VALUE]}
+            for name, value in list(record.extra.items())[:SHOWN_EXTRA]
+        ],
         "mine": card.lease_by == user.name,
     }
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def cut(text: str, name: str) -> dict[str, Any]:

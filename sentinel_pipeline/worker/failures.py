@@ -21,7 +21,7 @@ from ..errors import (
     Infrastructure,
     SentinelError,
 )
-from ..secrets import mask
+from ..secrets import mask_error
 from ..store import write_json
 
 _NO_SPACE = 1 << 20
@@ -40,7 +40,7 @@ def failure_path(job_file: Path) -> Path:
 
 
 def write_failure(job_file: Path, failure: Failure) -> None:
-    write_json(failure_path(job_file), mask(failure._asdict()))
+    write_json(failure_path(job_file), mask_error(failure._asdict()))
 
 
 def read_failure(job_file: Path) -> Failure | None:

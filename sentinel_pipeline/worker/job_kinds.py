@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from ..records.bounds import Count, NotNegative, Seed
 from ..records.data_spec import CriticSpec, SelfGenerated
 from ..records.decoding import Decoding
+from ..records.engine_spec import EngineName, ServerModel, VllmSpec
 from ..records.grpo_spec import GrpoSpec
 from ..records.launch_spec import LaunchSpec
 from ..records.model_spec import EmbeddedModel
@@ -60,6 +61,9 @@ class TuneJob(Generic[SpecT]):
     answer."""
     suite: Path | None = None
     """Parquet of tasks for the windows; no windows without one."""
+    fresh: Path | None = None
+    """Parquet of tasks that the kept weights answer once they are chosen (GRPO's check
+    ``eval_reward``); nothing is measured without one."""
     device_lock: Path | None = None
     seed: Seed = 17
     spec: SpecT
@@ -71,6 +75,14 @@ class TuneJob(Generic[SpecT]):
     """A model that teaches beside the rows, where ``spec`` asks for one."""
     root: Path | None = None
     """The project's folder, where rewards of the user's own are imported from."""
+    trust_remote_code: bool = False
+    """Whether the worker runs Python files that come with the model."""
+    report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
+    """Trackers that get the run's numbers beside its own files."""
+    tracked_as: str = "sentinel"
+    """The project's name in the trackers."""
+    vllm: VllmSpec = field(default_factory=VllmSpec)
+    """Where ``spec`` lets vLLM generate."""
 
     @property
     def stage(self) -> TrainingStage:
@@ -103,10 +115,15 @@ class AnswerJob:
     decoding: Decoding = field(default_factory=Decoding)
     samples: Count = 1
     """Answers to each task."""
-    engine: Literal["transformers", "vllm"] = "transformers"
+    engine: EngineName = "transformers"
+    vllm: VllmSpec = field(default_factory=VllmSpec)
+    server: ServerModel = field(default_factory=ServerModel)
+    load_in_4bit: bool = False
     cache: Path | None = None
     """Folder of answers that models gave before; with it goes ``model_hash``."""
     model_hash: str = ""
+    trust_remote_code: bool = False
+    """Whether the worker runs Python files that come with the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +140,21 @@ class SelfInstructJob:
     critic: CriticSpec = field(default_factory=CriticSpec)
     seed: Seed = 17
     batch_size: Count = 64
-    engine: Literal["transformers", "vllm"] = "transformers"
+    engine: EngineName = "transformers"
+    vllm: VllmSpec = field(default_factory=VllmSpec)
+    server: ServerModel = field(default_factory=ServerModel)
+    load_in_4bit: bool = False
     device_lock: Path | None = None
+    trust_remote_code: bool = False
+    """Whether the worker runs Python files that come with the model."""
 
 
 Job = PretrainJob | TuneJob[Any] | AnswerJob | SelfInstructJob
+
+
+def devices_of(job: Job) -> int:
+    """Devices of this machine that a job's own process needs; of processes that are launched, the
+    launcher holds them."""
+    if isinstance(job, (AnswerJob, SelfInstructJob)) and job.engine == "vllm":
+        return job.vllm.devices
+    return 1

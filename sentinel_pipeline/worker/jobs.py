@@ -15,9 +15,8 @@ from typing import Any
 
 from ..errors import BadInput
 from ..records.decode import Fault, build, build_kind
-from ..records.launch_spec import LaunchSpec
 from ..records.recipe import Recipe
-from ..records.stages import STAGE_NAMES, TRAINING_STAGES, stage_named
+from ..records.stages import STAGE_NAMES, TRAINING_STAGES
 from ..store import Home, write_json
 from .failures import failure_path
 from .job_kinds import AnswerJob as AnswerJob
@@ -60,9 +59,10 @@ def tune_job(
     device_lock: Path | None = None,
     teacher: Path | None = None,
     root: Path | None = None,
+    fresh: Path | None = None,
 ) -> Path:
-    """Write the job that trains ``model`` on ``rows`` as a stage does, with windows on ``suite``;
-    returns the job file's path."""
+    """Write the job that trains ``model`` on ``rows`` as a stage does, with windows on ``suite``
+    and, of the weights that are kept, answers to ``fresh``; returns the job file's path."""
     return write_job(
         TuneJob(
             kind=stage,
@@ -71,13 +71,18 @@ def tune_job(
             model=Path(model),
             rows=rows,
             suite=suite,
+            fresh=fresh,
             device_lock=device_lock,
             seed=recipe.seed,
             spec=recipe.spec_of(stage),
             decoding=recipe.decoding(),
-            launch=recipe.launch if stage_named(stage).distributed else LaunchSpec(),
+            launch=recipe.launch,
             teacher=teacher,
             root=root,
+            trust_remote_code=recipe.model.trust_remote_code,
+            report_to=recipe.report_to,
+            tracked_as=recipe.name,
+            vllm=recipe.vllm,
         )
     )
 
@@ -86,7 +91,7 @@ def sample_job(
     recipe: Recipe, model: Path | str, tasks: Path, logs: Path, device_lock: Path | None = None
 ) -> Path:
     """Write the job that samples ``recipe.pairs.samples`` answers to each task of ``tasks`` into
-    ``logs/pairs.jsonl``."""
+    ``logs/pairs.jsonl``, by the engine that answers the recipe's suites."""
     pairs = recipe.pairs
     decoding = replace(recipe.decoding(), temperature=pairs.temperature, top_p=pairs.top_p)
     return write_job(
@@ -95,8 +100,13 @@ def sample_job(
             model=Path(model),
             suites={"pairs": str(tasks)},
             samples=pairs.samples,
+            engine=recipe.bench.engine,
+            vllm=recipe.vllm,
+            server=recipe.server,
+            load_in_4bit=recipe.bench.load_in_4bit,
             device_lock=device_lock,
             decoding=decoding,
+            trust_remote_code=recipe.model.trust_remote_code,
         )
     )
 
@@ -127,6 +137,9 @@ def answer_job(
         AnswerJob(
             samples=bench.samples,
             engine=bench.engine,
+            vllm=recipe.vllm,
+            server=recipe.server,
+            load_in_4bit=bench.load_in_4bit,
             logs=logs,
             model=Path(model),
             suites={name: str(path) for name, path in files.items()},
@@ -134,6 +147,7 @@ def answer_job(
             decoding=recipe.decoding(),
             cache=home.answers,
             model_hash=model_hash,
+            trust_remote_code=recipe.model.trust_remote_code,
         )
     )
 

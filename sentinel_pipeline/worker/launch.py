@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from ..errors import BadInput, Infrastructure
 from ..processes import die_with_parent
 from ..records.launch_spec import LaunchSpec
 from ..records.training_spec import StageSpec
-from .device import cores, device_lock
+from .device import cores, hold_devices
 from .failures import failure_path, worker_error
 from .interrupts import Interrupts
 from .job_kinds import Job, TuneJob
@@ -32,6 +33,8 @@ from .progress import Say
 from .ranks import LAUNCHED
 
 WORKER = "sentinel_pipeline.run_job"
+CONFIGS = Path(__file__).parent / "launch_configs"
+"""Shipped configurations of accelerate, by name."""
 LOG = "worker.log"
 STOP = "stop"
 _POLL_S = 0.2
@@ -57,8 +60,7 @@ def check_config(spec: LaunchSpec, tuned: Mapping[str, StageSpec], root: Path) -
 
     if spec.config is None:
         return
-    path = root / spec.config
-
+    path = config_file(spec.config, root)
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -72,11 +74,58 @@ def check_config(spec: LaunchSpec, tuned: Mapping[str, StageSpec], root: Path) -
         fix = "Set fsdp_version: 2 in fsdp_config."
         problem = "FSDP 1 hides the model from windows and exports."
         raise BadInput(problem, file=path, field="launch.config", fix=fix)
+    quantized = [name for name, tuning in tuned.items() if tuning.load_in_4bit]
+    if kind in ("FSDP", "DEEPSPEED") and quantized:
+        fix = f"Leave launch.config out: each process then holds its own base in 4 bit; or {quantized[0]}.load_in_4bit."
+        problem = f"{kind} would divide a base that bitsandbytes has packed."
+        raise BadInput(problem, file=path, field="launch.config", fix=fix)
     staged = [name for name, tuning in tuned.items() if tuning.stages]
     if kind in ("FSDP", "DEEPSPEED") and staged:
         fix = f"Leave launch.config out, or {staged[0]}.stages."
         problem = f"{kind} shards what {staged[0]}.stages freezes."
         raise BadInput(problem, file=path, field="launch.config", fix=fix)
+
+
+def of_whole_models(spec: LaunchSpec, root: Path) -> LaunchSpec:
+    """``spec`` without a configuration that divides the model: each process then holds all of
+    it."""
+    return spec if sharding(spec, root) == "" else replace(spec, config=None)
+
+
+def sharding(spec: LaunchSpec, root: Path) -> str:
+    """What processes divide among themselves by ``launch.config``: ``weights``, ``moments`` or
+    nothing."""
+    import yaml
+
+    if spec.config is None:
+        return ""
+    try:
+        config = yaml.safe_load(config_file(spec.config, root).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return ""
+    if not isinstance(config, dict):
+        return ""
+    if config.get("distributed_type") == "FSDP":
+        return "weights"
+    if config.get("distributed_type") == "DEEPSPEED":
+        stage = (config.get("deepspeed_config") or {}).get("zero_stage", 2)
+        return "weights" if stage == 3 else "moments"
+    return ""
+
+
+def config_file(name: str, root: Path) -> Path:
+    """The file that ``launch.config`` names: the project's own, else the shipped one of that
+    name."""
+    shipped = CONFIGS / f"{name}.yaml"
+    return shipped if shipped.is_file() and not (root / name).exists() else root / name
+
+
+def machines_of(path: Path) -> int:
+    """How many machines an accelerate configuration spans."""
+    import yaml
+
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return int(config.get("num_machines", 1) or 1) if isinstance(config, dict) else 1
 
 
 def worker_command(job: Path, spec: LaunchSpec, root: Path, gpus: bool) -> list[str]:
@@ -85,12 +134,13 @@ def worker_command(job: Path, spec: LaunchSpec, root: Path, gpus: bool) -> list[
     if spec.processes == 1 and spec.config is None:
         return [*python, WORKER, str(job)]
     named = ["--multi_gpu"] if spec.processes > 1 else []
+    alone = ["--num_machines", "1", "--main_process_port", "0"]
     if spec.config:
-        named = ["--config_file", str(root / spec.config)]
-    settings = [
-        *named, "--num_processes", str(spec.processes), "--num_machines", "1",
-        "--main_process_port", "0",
-    ]  # fmt: skip
+        path = config_file(spec.config, root)
+        named = ["--config_file", str(path)]
+        # Of several machines the configuration says which this is and where the first one listens.
+        alone = [] if path.is_file() and machines_of(path) > 1 else alone
+    settings = [*named, "--num_processes", str(spec.processes), *alone]
     if spec.config is None:
         settings += ["--mixed_precision", "no", "--dynamo_backend", "no"]
     if not gpus:
@@ -104,6 +154,8 @@ def launch(path: Path, job: TuneJob[Any], say: Say, interrupts: Interrupts) -> d
     Raises:
         BadInput, Infrastructure: as the worker says.
     """
+    if not job.stage.divides_model:
+        job = replace(job, launch=of_whole_models(job.launch, Path.cwd()))
     check_config(job.launch, {job.kind: job.spec}, Path.cwd())
     stop = job.logs / STOP
     log = job.logs / LOG
@@ -147,8 +199,16 @@ def _followed(log: Path, say: Say) -> Iterator[Callable[[], None]]:
 
 def run_here(path: Path, job: TuneJob[Any], poll: Callable[[], None], say: Say) -> int:
     """``accelerate launch`` on this machine; returns its exit code."""
-    with device_lock(job.device_lock, say):
+    with hold_devices(job.device_lock, devices_here(job.launch, Path.cwd()), say):
         return run_worker(path, job, Path.cwd(), poll)
+
+
+def devices_here(spec: LaunchSpec, root: Path) -> int:
+    """Devices of this machine that a launch takes: its share of the processes where a configuration
+    spans several machines."""
+    path = config_file(spec.config, root) if spec.config else None
+    machines = machines_of(path) if path is not None and path.is_file() else 1
+    return max(1, spec.processes // machines)
 
 
 def run_on_ray(path: Path, job: TuneJob[Any], poll: Callable[[], None], say: Say) -> int:
@@ -172,10 +232,10 @@ def run_worker(
     import torch
 
     count = torch.cuda.device_count()
-    if count and count < job.launch.processes:
-        fix = "lower launch.processes."
+    needed = devices_here(job.launch, root)
+    if count and count < needed:
         raise Infrastructure(
-            f"{job.launch.processes} processes are asked for, and {count} devices are here: {fix}"
+            f"{needed} processes are asked for, and {count} devices are here: lower launch.processes."
         )
     command = worker_command(path, job.launch, root, gpus=count > 0)
     environment = {key: value for key, value in os.environ.items() if key not in _OWN} | {

@@ -9,6 +9,7 @@ group (the trainer's accelerator does).
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -20,6 +21,16 @@ mean nothing."""
 def world() -> int:
     """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1")) if os.environ.get(LAUNCHED) else 1
+
+
+def rank() -> int:
+    """Which of them this process is, from 0."""
+    return int(os.environ.get("RANK", "0")) if world() > 1 else 0
+
+
+def local() -> int:
+    """Which of those on this machine this process is: its device's number."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if world() > 1 else 0
 
 
 def is_main() -> bool:
@@ -47,6 +58,27 @@ def reduced(mean: float, total: float, flag: bool) -> tuple[float, float, bool]:
     numbers = torch.tensor([mean / world(), total, float(flag)], dtype=torch.float64, device=device)
     dist.all_reduce(numbers)
     return float(numbers[0]), float(numbers[1]), bool(numbers[2] > 0)
+
+
+def gathered(value: T) -> list[T]:
+    """Every process's ``value``, in the order of their ranks, everywhere."""
+    if world() == 1:
+        return [value]
+    import torch.distributed as dist
+
+    values: list[Any] = [None] * world()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def share(items: Sequence[T]) -> Sequence[T]:
+    """This process's items, where they are divided among the processes."""
+    return items[rank() :: world()]
+
+
+def joined(mine: dict[str, T]) -> dict[str, T]:
+    """What all processes have by name, of a work that was divided among them."""
+    return {name: value for part in gathered(mine) for name, value in part.items()}
 
 
 def from_main(value: T) -> T:

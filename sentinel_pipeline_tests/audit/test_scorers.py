@@ -12,7 +12,15 @@ import psutil
 import pytest
 
 from sentinel_pipeline.audit.canaries import read_canaries
-from sentinel_pipeline.audit.exam import Answer, Exam, Material, Question, busy_cores, examine
+from sentinel_pipeline.audit.exam import (
+    Answer,
+    Exam,
+    Material,
+    Question,
+    busy_cores,
+    examine,
+    examine_all,
+)
 from sentinel_pipeline.audit.licence import record_licences, refusal, require_licences
 from sentinel_pipeline.audit.scorers import (
     CRITIC,
@@ -107,6 +115,30 @@ def test_one_weak_suite_among_strong_ones_is_seen() -> None:
     weak = (*QUESTIONS, Question("w", "small", -5))
     marks = examine(_exam(questions=weak))
     assert (marks.gold, marks.gold_suite, marks.licensed) == (0.0, "small", False)
+
+
+def test_exams_of_one_grader_are_asked_in_one_call_a_round_and_marked_apart() -> None:
+    calls: list[int] = []
+
+    def grade(items: Sequence[int]) -> list[Answer]:
+        calls.append(len(items))
+        return list(_right(items))
+
+    weak = (*QUESTIONS[:50], Question("w", "small", -5), *QUESTIONS[100:])
+    strong, spoilt, other = examine_all([_exam(grade), _exam(grade, weak), _exam()])
+    assert calls == [102 + 53] * 2
+    assert (strong.licensed, strong.n_gold, strong.n_bad) == (True, 100, 2)
+    assert (spoilt.gold, spoilt.gold_suite, spoilt.n_gold) == (0.0, "small", 51)
+    assert (other.licensed, other.n_gold) == (True, 100)
+
+
+@pytest.mark.parametrize("extra", [-1, 1])
+def test_a_grader_that_does_not_answer_each_item_is_no_exam(extra: int) -> None:
+    def grade(items: Sequence[int]) -> list[Answer]:
+        return [Answer(True, ())] * (len(items) + extra)
+
+    with pytest.raises(ValueError, match=f"{102 + extra} answers to 102 items"):
+        examine(_exam(grade))
 
 
 def test_the_load_is_real_and_ends() -> None:

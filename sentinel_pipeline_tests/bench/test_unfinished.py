@@ -149,7 +149,7 @@ def test_two_at_once_on_one_file_are_one_too_many(files: tuple[Path, Path], tmp_
     code, report, err = finish(start(files))
     first.send_signal(signal.SIGCONT)
     assert (
-        (code, report) == (4, {})
+        (code, report["error"]["kind"]) == (4, "infrastructure")
         and "another process is grading into" in err
         and "Traceback" not in err
     )
@@ -165,7 +165,11 @@ def test_a_full_disk_ends_with_infrastructure_and_leaves_nothing_half_written(
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
     code, report, err = finish(start(files, before=small_disk))
-    assert (code, report) == (4, {}) and "File too large" in err and "Traceback" not in err
+    assert (
+        (code, report["error"]["kind"]) == (4, "infrastructure")
+        and "File too large" in err
+        and "Traceback" not in err
+    )
     assert not (tmp_path / "samples.jsonl_results.jsonl").exists()
     part = tmp_path / ".samples.jsonl_results.jsonl.part"
     whole = part.read_bytes().count(b"\n")
@@ -183,7 +187,11 @@ def test_a_folder_that_cannot_be_written_is_infrastructure(
     (tmp_path / "file").write_text("kept")
     before = sorted(tmp_path.iterdir())
     code, report, err = finish(start(files, "--out", str(tmp_path / "file" / "deeper" / "r.jsonl")))
-    assert (code, report) == (4, {}) and "Not a directory" in err and "Traceback" not in err
+    assert (
+        (code, report["error"]["kind"]) == (4, "infrastructure")
+        and "Not a directory" in err
+        and "Traceback" not in err
+    )
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "file").read_text() == "kept"
 
 

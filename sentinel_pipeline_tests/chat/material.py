@@ -11,9 +11,10 @@ from typing import Any
 from sentinel_pipeline.audit.licence import GATE
 from sentinel_pipeline.audit.scorers import SCORERS, present_version
 from sentinel_pipeline.bench.report import report_to_json
+from sentinel_pipeline.chat.turn import Turn
 from sentinel_pipeline.critic.version import scorer_version
 from sentinel_pipeline.gates.statistics import wilson
-from sentinel_pipeline.records import BenchmarkReport, GateVerdict
+from sentinel_pipeline.records import BenchmarkReport, GateVerdict, Message
 from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 
 TEMPLATE = (
@@ -25,9 +26,11 @@ TEMPLATE = (
 ).read_text()
 
 
-def write_model(folder: Path, seed: int = 4, context: int = 4096) -> Path:
+def write_model(folder: Path, seed: int = 4, context: int = 4096, *, words: bool = False) -> Path:
     """A random Llama of two narrow layers with its tokenizer and chat template: it writes nonsense,
-    and does not end by itself."""
+    and does not end by itself. ``words`` is for a browser on a busy machine: slower nonsense of
+    letters and spaces that does not end at any temperature. A streamer shows whole words only, and
+    a browser searches all fonts for each letter of an odd script."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import (
@@ -48,7 +51,11 @@ def write_model(folder: Path, seed: int = 4, context: int = 4096) -> Path:
     )
     tokenizer.train_from_iterator(["user assistant def return list of the squares"], trainer)
     torch.manual_seed(seed)
-    shape: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    shape: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 16 if words else 2,
+    }
     config = LlamaConfig(
         vocab_size=300, num_attention_heads=2, max_position_embeddings=context, initializer_range=0.4,
         tie_word_embeddings=False, bos_token_id=0, eos_token_id=2, **shape,
@@ -58,7 +65,12 @@ def write_model(folder: Path, seed: int = 4, context: int = 4096) -> Path:
         model.lm_head.weight[:3] = (
             0.0  # the end token stays as likely as the average one: greedy never takes it
         )
-    model.generation_config = GenerationConfig(eos_token_id=2, pad_token_id=0)
+        if words:
+            for token, place in tokenizer.get_vocab().items():
+                if not (token.removeprefix("Ġ").isascii() and token.isprintable()):
+                    model.lm_head.weight[place] = 0.0
+    never = {"suppress_tokens": [0, 1, 2]} if words else {}
+    model.generation_config = GenerationConfig(eos_token_id=2, pad_token_id=0, **never)
     model.save_pretrained(folder)
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"
@@ -119,3 +131,8 @@ def license_scorers(home: Home) -> None:
             interval=None, reason="licensed", scorer_version=version, policy_hash="exam",
         )  # fmt: skip
         Ledger(home.ledger).record(verdict, recipe="-", run_id="-")
+
+
+def turn(text: str = "list of the squares", **change: Any) -> Turn:
+    """How to answer a conversation of one message."""
+    return Turn(messages=(Message("user", text),), **{"max_tokens": 20, **change})

@@ -13,6 +13,7 @@ from sentinel_pipeline.chat.probe import probe
 from sentinel_pipeline.errors import BadInput, GateRefused
 from sentinel_pipeline.generation.targets import find_target
 from sentinel_pipeline.store import Home, Store
+from sentinel_pipeline.store.marks import find_artifacts, mark
 from sentinel_pipeline.worker.device import device_lock
 from sentinel_pipeline_tests.chat.material import (
     add_checkpoint,
@@ -44,8 +45,8 @@ def test_a_probe_that_nobody_took_is_missing_and_says_how_to_take_it(ready: Home
     ("passed", "n", "change", "expected", "says"),
     [
         (40, 40, {}, "pass", "whole interval"),
-        (37, 40, {}, "pass", "whole interval"),
-        (36, 40, {}, "inconclusive", "more items"),
+        (38, 40, {}, "pass", "whole interval"),
+        (37, 40, {}, "inconclusive", "more items"),
         (10, 40, {}, "fail", "25.0 %"),
         (39, 39, {}, "inconclusive", "39 of 40 items"),
         (40, 40, {"scorer_version": "old"}, "inconclusive", "stale"),
@@ -113,9 +114,41 @@ def test_the_guard_is_asked_again_and_memory_goes_back_while_somebody_trains(rea
     assert models.open("tiny/sft").session is not session
 
 
+def test_a_model_is_loaded_as_its_recipe_says_and_again_where_its_process_died(
+    ready: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[tuple[str, bool]] = []
+
+    class Toy:
+        alive = True
+
+        def __init__(self, folder: Path, *, trust_remote_code: bool) -> None:
+            loaded.append((folder.parent.parent.name, trust_remote_code))
+
+        def retire(self) -> None:
+            self.alive = False
+
+    monkeypatch.setattr("sentinel_pipeline.chat.models.ModelProcess", Toy)
+    models = Models(ready, ("tiny",), experimental=True)
+    first = models.open("tiny/sft").session
+    assert models.open("tiny/sft").session is first and len(loaded) == 1
+    path = ready.recipes / "tiny.toml"
+    path.write_text('[model]\nsource = "org/name"\ntrust_remote_code = true\n')
+    first.retire()
+    assert models.open("tiny/sft").session is not first
+    assert loaded == [("sft_checkpoint", False), ("sft_checkpoint", True)]
+
+
 @pytest.mark.parametrize("name", ["nosuch", "tiny/dpo", "tiny:../../etc", "../tiny", ""])
 def test_unknown_names_are_bad_input(ready: Home, name: str) -> None:
     with pytest.raises(BadInput):
         Models(ready, (name,), experimental=False)
     with pytest.raises(BadInput, match="no model"):
         Models(ready, None, experimental=False).open(name)
+
+
+def test_an_archived_checkpoint_is_offered_only_where_somebody_names_it(ready: Home) -> None:
+    assert Models(ready, None, experimental=True).names() == ["tiny/sft"]
+    mark(ready, find_artifacts(ready, "tiny/sft_checkpoint"), "archived", "old", marked_by="ann")
+    assert Models(ready, None, experimental=True).names() == []
+    assert Models(ready, ("tiny/sft",), experimental=True).names() == ["tiny/sft"]

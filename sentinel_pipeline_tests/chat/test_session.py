@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 
-from sentinel_pipeline.chat.session import Reply, Session, Turn
+from sentinel_pipeline.chat.session import Session
+from sentinel_pipeline.chat.turn import Reply
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import Message
-
-
-def turn(text: str = "list of the squares", **change: Any) -> Turn:
-    return Turn(messages=(Message("user", text),), **{"max_tokens": 20, **change})
+from sentinel_pipeline_tests.chat.material import turn
 
 
 @pytest.fixture(scope="module")
@@ -51,52 +48,6 @@ def test_an_end_token_is_a_stop_and_is_not_shown(
     reply = Reply()
     list(session.stream(turn(max_tokens=50), threading.Event(), reply))
     assert (reply.finish, reply.completion_tokens) == ("stop", 1)
-
-
-def test_stopping_ends_the_decoding_and_the_next_answer_begins(session: Session) -> None:
-    reply, cancelled = Reply(), threading.Event()
-    pieces = session.stream(turn(max_tokens=3000), cancelled, reply)
-    next(pieces)
-    cancelled.set()
-    list(pieces)
-    assert reply.finish == "cancelled" and 0 < reply.completion_tokens < 3000
-    again = Reply()
-    assert (
-        "".join(session.stream(turn(max_tokens=4), threading.Event(), again))
-        and again.completion_tokens == 4
-    )
-
-
-def test_a_reader_who_goes_away_ends_the_decoding(session: Session) -> None:
-    cancelled = threading.Event()
-    pieces = session.stream(turn(max_tokens=3000), cancelled, Reply())
-    next(pieces)
-    pieces.close()
-    assert cancelled.is_set() and session.turn.acquire(timeout=0)
-    session.turn.release()
-
-
-def test_who_waits_for_nobody_takes_no_turn(session: Session) -> None:
-    with session.turn:
-        cancelled, reply = threading.Event(), Reply()
-        cancelled.set()
-        assert list(session.stream(turn(), cancelled, reply)) == [] and reply.finish == "cancelled"
-
-
-def test_answers_to_several_at_once_are_those_of_each_alone(session: Session) -> None:
-    texts = [f"list {number}" for number in range(4)]
-    alone = ["".join(session.stream(turn(text), threading.Event(), Reply())) for text in texts]
-    found: dict[str, str] = {}
-
-    def ask(text: str) -> None:
-        found[text] = "".join(session.stream(turn(text), threading.Event(), Reply()))
-
-    threads = [threading.Thread(target=ask, args=(text,)) for text in texts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=300)
-    assert [found[text] for text in texts] == alone and len(set(alone)) > 1
 
 
 def test_sampling_repeats_by_its_seed(session: Session) -> None:

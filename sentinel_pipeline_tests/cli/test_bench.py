@@ -4,6 +4,7 @@ and mistakes are named."""
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ from typer.testing import CliRunner
 
 from sentinel_pipeline.bench.samples import pass_at
 from sentinel_pipeline.cli import app
-from sentinel_pipeline.errors import SentinelError
+from sentinel_pipeline.errors import Infrastructure, SentinelError
 from sentinel_pipeline.records import SampleScore
-from sentinel_pipeline.store import Home, read_parquet
-from sentinel_pipeline.tasks.suites import load_suite
+from sentinel_pipeline.store import Home, Store, read_parquet
+from sentinel_pipeline.tasks.suites import first_items, load_suite
+from sentinel_pipeline.worker.jobs import AnswerJob, read_job
 from sentinel_pipeline_tests.generation.served import serving
 
 GOLD = {
     tuple(t.content for t in task.messages): task.reference for task in load_suite("format_probe")
 }
-TALK = {task.messages[-1].content: task.reference for task in load_suite("conversations")[:12]}
+THREE = first_items(load_suite("conversations"), 3)
+"""A conversation of each of three categories."""
+TALK = {task.messages[-1].content: task.reference for task in THREE}
 
 
 @pytest.fixture(autouse=True)
@@ -65,16 +69,16 @@ def test_a_served_model_answers_suites_and_a_report_is_kept(home: Home) -> None:
             and data["suites"]["conversations"]["n"] == 3
         )
         assert data["suites"]["conversations"]["pass_at_1"] == 1.0, "three whole conversations"
-        assert data["usage"]["requests"] == 3 + 12 and data["usage"]["cost"] > 0
+        assert data["usage"]["requests"] == 3 + len(THREE) and data["usage"]["cost"] > 0
         turns = list(read_parquet(Path(data["report"]) / "conversations" / "turns.parquet"))
-        assert len(turns) == 12 and {row["outcome"] for row in turns} == {"pass"}
+        assert len(turns) == len(THREE) and {row["outcome"] for row in turns} == {"pass"}
         again, second, _ = bench(*arguments)
         assert again == 0 and second["usage"]["requests"] == 0, "the cache answers"
         assert second["report"] != data["report"] and Path(data["report"]).is_dir(), (
             "no report is overwritten"
         )
         code, fresh, _ = bench(*arguments, "--fresh")
-        assert fresh["usage"]["requests"] == 15
+        assert fresh["usage"]["requests"] == 3 + len(THREE)
     code, rescored, _ = bench(*arguments, "--rescore")
     assert code == 0 and rescored["suites"] == data["suites"], (
         "the server is gone: nothing was asked"
@@ -257,3 +261,55 @@ def test_a_stage_that_was_never_made_and_a_folder_without_a_model_are_named(
 ) -> None:
     assert "Run it first: sentinel run tiny" in bench("tiny/sft", "--suite", "smoke")[2]
     assert "holds no config.json" in bench(str(tmp_path), "--suite", "smoke")[2]
+
+
+@pytest.mark.usefixtures("home")
+def test_several_servers_share_a_suite_in_the_words_of_a_reasoning_model() -> None:
+    with serving(knows) as first, serving(knows) as second:
+        urls = ("--base-url", first.url, "--base-url", second.url)
+        reasoning = ("--token-limit", "max_completion_tokens", "--reasoning-effort", "low")
+        code, data, _ = bench(
+            "m", *urls, "--suite", "format_probe", "--limit", "6", "--concurrency", "1",
+            *reasoning, "--no-send-sampling", "--timeout", "30", "--retries", "1",
+        )  # fmt: skip
+    assert (code, data["suites"]["format_probe"]["pass_at_1"]) == (0, 1.0)
+    assert (len(first.asked), len(second.asked)) == (3, 3)
+    for body in (*first.asked, *second.asked):
+        assert body["max_completion_tokens"] == 512 and body["reasoning_effort"] == "low"
+        assert "temperature" not in body
+
+
+@pytest.mark.usefixtures("home")
+def test_four_bit_is_not_asked_of_an_engine_that_does_not_read_it() -> None:
+    with serving(knows) as served:
+        code, _, words = bench(
+            served.url + "#m", "--suite", "format_probe", "--load-in-4bit", "--engine", "vllm"
+        )
+    assert code == 2 and "--quantization bitsandbytes" in words
+
+
+@pytest.mark.parametrize("says", ["true", "false", "maybe"])
+def test_a_stage_is_answered_by_its_code_only_where_its_recipe_says_so(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    """``maybe`` is a recipe that cannot be read any more: it allows nothing."""
+    (home.recipes / "own.toml").write_text(
+        f'[model]\nsource = "org/own"\ntrust_remote_code = {says}\n'
+    )
+    store = Store(home, "own", "run-1", "run-1")
+    with store.writing("sft_checkpoint", recipe_hash="r", seed=1) as out:
+        out.json("model/config.json", {})
+    jobs = []
+    popen = subprocess.Popen
+
+    def start(command: Any, *arguments: Any, **options: Any) -> Any:
+        if "sentinel_pipeline.run_job" not in command:
+            return popen(command, *arguments, **options)
+        jobs.append(read_job(Path(command[-1])))
+        raise Infrastructure("enough was seen")
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    bench("own/sft", "--suite", "smoke", "--limit", "1")
+    (job,) = jobs
+    assert isinstance(job, AnswerJob)
+    assert job.trust_remote_code is (says == "true")

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from sentinel_pipeline.cli.console import err
+from sentinel_pipeline.cli.live import LiveRun
+from sentinel_pipeline.cli.summary import summarise, verdict_lines
 from sentinel_pipeline.mix.build import build_mix
 from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.records import Candidate, CriticLabels, Label, Message, PythonTests, Task
 from sentinel_pipeline.records.data_spec import MixSpec
-from sentinel_pipeline.store import Artifact, Home, Store
+from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 from sentinel_pipeline_tests.cli.conftest import Run
 
 CODE = "def total(values):\n    result = 0\n    for value in values:\n        result += value * 3\n    return result\n"
@@ -66,8 +69,12 @@ def _make(home: Home, recipe: str = "own", run_id: str = "run1") -> Artifact:
     label = Label(True, "ok")
     with writing("task_bank") as out:
         out.table("suites/own.parquet", [TASK.to_row()], "tasks")
-    with writing("raw_candidates") as out:
+    with writing("human_corrections") as out:
+        out.metrics |= {"corrections": 3, "withheld": 0, "waiting": 1}
+        out.metrics |= {"elsewhere": 2, "unassigned": 4}
+    with writing("raw_candidates", store.get("human_corrections")) as out:
         out.table("candidates.parquet", (row.to_row() for row in ROWS), "candidates")
+        out.metrics |= {"candidates": len(ROWS), "quarantined": 6}
     raw = store.get("raw_candidates")
     with writing("critic_labels", raw) as out:
         made = (
@@ -139,6 +146,33 @@ def test_the_mix_as_one_json_object(run: Run, home: Home) -> None:
         "1 of 5 rows overlapped 1 of 1 benchmark items" in err
         and "Held back or without a share: 1 audio" in err
     )
+
+
+def test_a_mix_says_which_corrections_were_left_because_they_belong_elsewhere(
+    run: Run, home: Home
+) -> None:
+    _make(home)
+    _, out, said = run("mix", "own", "--json")
+    assert json.loads(out)["corrections"] == {
+        "corrections": 3, "withheld": 0, "waiting": 1, "elsewhere": 2, "unassigned": 4,
+    }  # fmt: skip
+    assert "3 among the candidates; left: 2 of other recipes, 4 of none" in said
+
+
+def test_a_run_ends_with_what_it_went_on_without(home: Home) -> None:
+    _make(home)
+    store = Store(home, "own", "run1", "run1")
+    live = LiveRun(home, "own", err)
+    summary = summarise(store, Ledger(home.ledger), live, home.recipe("own"))
+    assert summary["warnings"] == [
+        "candidate rows that raw_candidates could not read and quarantined: 6",
+        "approved corrections left out because they belong to no recipe: 4 "
+        "(sentinel review assign --unassigned --recipe own)",
+        "approved corrections left out because they belong to other recipes: 2",
+    ]
+    assert "warning: " + summary["warnings"][0] in verdict_lines(summary)
+    later = Store(home, "own", "run2", "run2")
+    assert summarise(later, Ledger(home.ledger), live, home.recipe("own"))["warnings"] == []
 
 
 def test_without_a_recipe_the_newest_mix_is_shown(run: Run, home: Home) -> None:

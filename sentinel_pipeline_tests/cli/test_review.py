@@ -48,7 +48,13 @@ def test_the_seeds_record_goes_in_is_corrected_and_comes_out(
         "duplicates": 0,
         "changed": 0,
         "quarantined": 1,
+        "drafts": 0,
+        "trusted": 0,
+        "joined": 0,
+        "extra": 0,
     }
+    assert "warning: 1 of the lines could not be read and are not in the queue" in err
+    assert "2 cards of the queue belong to no recipe" in err
     assert "sft_candidates.jsonl:3: " in err and "model_response" in err
     again = json.loads(run("review", "import", tmp_path / "bench_results", "--json")[1])
     assert (again["imported"], again["duplicates"]) == (0, 2)
@@ -115,12 +121,68 @@ def test_the_sensor_proposes_a_new_mix_after_so_many_approvals(
 
     write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])
     write_lines(tmp_path / "sft_candidates.tasks.jsonl", [ADD_ONE.to_json()])
-    run("review", "import", tmp_path / "sft_candidates.jsonl")
     with dg.instance_for_test() as instance:
         assert "no recipe says review.rebuild_after" in tick(instance)[0]
-        (home.recipes / "asking.toml").write_text("[review]\nrebuild_after = 1\n")
+        for name in ("asking", "other"):
+            (home.recipes / f"{name}.toml").write_text("[review]\nrebuild_after = 1\n")
+        run("review", "import", tmp_path / "sft_candidates.jsonl", "--recipe", "asking")
         assert tick(instance)[0].startswith("0 approved corrections wait")
         approve(home, GOOD)
         assert tick(instance) == ("", ["asking"])
         run("review", "export", "--out", tmp_path / "out")
         assert tick(instance)[0].startswith("0 approved corrections wait")
+
+
+def test_an_import_may_name_recipes_and_one_that_is_not_there_is_refused(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    for name in ("mine", "theirs"):
+        (home.recipes / f"{name}.toml").write_text("")
+    path = write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD, record(1)])
+    code, _, err = run("review", "import", path, "--recipe", "mime")
+    assert code == 2 and "there is no recipe 'mime'" in err and "Did you mean 'mine'" in err
+    assert json.loads(run("review", "import", path, "--json")[1])["imported"] == 2
+    code, out, err = run(
+        "review", "import", path, "--recipe", "mine", "--recipe", "theirs", "--json"
+    )
+    assert (code, json.loads(out)["joined"]) == (0, 2)
+    assert "2 of the known cards belong to mine, theirs since this import" in err
+    assert json.loads(run("review", "lineage", CARD, "--json")[1])["recipes"] == ["mine", "theirs"]
+
+
+def test_cards_are_assigned_and_taken_away_again(run: Run, home: Home, tmp_path: Path) -> None:
+    (home.recipes / "mine.toml").write_text("")
+    rows = [SEED_RECORD, record(1), record(2, model_id="other/model")]
+    run("review", "import", write_lines(tmp_path / "sft_candidates.jsonl", rows))
+    code, _, err = run("review", "assign", "--recipe", "mine")
+    assert code == 2 and "nothing says which cards" in err
+    code, _, err = run("review", "assign", "--unassigned")
+    assert code == 2 and "names no recipe" in err
+    code, _, err = run("review", "assign", "--model", "other/mode", "--recipe", "mine")
+    assert code == 2 and "Did you mean 'other/model'" in err
+    assign = ("review", "assign", "--recipe", "mine", "--json")
+    assert json.loads(run(*assign, "--unassigned", "--dry-run")[1])["cards"] == 3
+    assert json.loads(run("review", "summary", "--json")[1])["unassigned"] == 3
+    assert json.loads(run(*assign, "--model", "other/model")[1])["cards"] == 1
+    assert json.loads(run(*assign, CARD)[1])["cards"] == 1
+    summary = json.loads(run("review", "summary", "--json")[1])
+    assert (summary["unassigned"], summary["by"]["recipe"]["mine"]["needs_review"]) == (1, 2)
+    (home.recipes / "mine.toml").unlink()
+    assert json.loads(run(*assign, CARD, "--remove")[1])["cards"] == 1
+    assert json.loads(run("review", "summary", "--json")[1])["unassigned"] == 2
+
+
+def test_an_export_of_one_recipe_says_what_it_left(run: Run, home: Home, tmp_path: Path) -> None:
+    for name in ("mine", "theirs"):
+        (home.recipes / f"{name}.toml").write_text("")
+    path = write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])
+    write_lines(tmp_path / "sft_candidates.tasks.jsonl", [ADD_ONE.to_json()])
+    run("review", "import", path, "--recipe", "theirs")
+    approve(home, GOOD)
+    export = ("review", "export", "--out", tmp_path / "out", "--json", "--recipe")
+    code, out, err = run(*export, "mine")
+    left = {key: json.loads(out)[key] for key in ("rows", "elsewhere", "unassigned")}
+    assert code == 0 and left == {"rows": 0, "elsewhere": 1, "unassigned": 0}
+    assert "1 were left because they belong to other recipes" in err
+    assert json.loads(run(*export, "theirs")[1])["rows"] == 1
+    assert run(*export, "nobodys")[0] == 2

@@ -10,10 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from sentinel_pipeline.cli import app
+from sentinel_pipeline.cli.console import login_name
 from sentinel_pipeline.errors import BadInput, GateRefused
 from sentinel_pipeline.records import VerdictKey
 from sentinel_pipeline.records.recipe import section_hash
 from sentinel_pipeline.store import Artifact, Home, Ledger, Store
+
+LOGIN = login_name()
 
 
 @pytest.fixture
@@ -51,10 +54,14 @@ def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(
         "gap_proof", "tiny-gap", "--approve", "--by", "Ana Lima", "--note", "real", "--json"
     )
     assert json.loads(said.strip().splitlines()[-1]) == {
-        "gate": "gap_sign_off", "verdict": "pass", "by": "Ana Lima", "subject_hash": proof.hash, "dagster": True,
+        "gate": "gap_sign_off", "verdict": "pass", "by": "Ana Lima", "login": LOGIN, "subject_hash": proof.hash,
+        "dagster": True,
     }  # fmt: skip
     (entry,) = Ledger(home.ledger).entries(recipe="tiny-gap")
-    assert entry.verdict.reason == "approved by Ana Lima on 1 sampled conversations: real"
+    assert entry.verdict.reason == (
+        f"approved by the login {LOGIN}, signing as Ana Lima, on 1 sampled conversations: real"
+    )
+    assert entry.run_id == f"sign-off by the login {LOGIN}"
     assert entry.recorded_at.startswith("20")
     key = VerdictKey(
         name="gap_sign_off",
@@ -73,6 +80,20 @@ def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(
     logged = records[0].event
     assert logged is not None and logged.dagster_event is not None
     assert logged.dagster_event.asset_check_evaluation_data.passed
+
+
+@pytest.mark.parametrize("name", ["eve", "the login eve", "the reviewer eve", "eve, login eve"])
+def test_no_name_passes_for_a_login(
+    home: Home, proof: Artifact, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``eve`` is a reviewer whose signature on the page reads ``approved by eve on``."""
+    for variable in ("USER", "LOGNAME", "USERNAME", "LNAME"):
+        monkeypatch.setenv(variable, "eve")
+    monkeypatch.setattr("sentinel_pipeline.cli.sign_off._tell_dagster", lambda *_: True)
+    invoke("gap_proof", "tiny-gap", "--approve", "--by", name)
+    (entry,) = Ledger(home.ledger).entries(recipe="tiny-gap")
+    assert entry.run_id == f"sign-off by the login {LOGIN}"
+    assert entry.verdict.reason.startswith(f"approved by the login {LOGIN}, signing as {name}, on")
 
 
 def test_a_rejection_refuses(home: Home, proof: Artifact) -> None:

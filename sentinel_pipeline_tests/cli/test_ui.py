@@ -128,3 +128,27 @@ def test_what_a_child_leaves_behind_ends_too(tmp_path: Path, end: signal.Signals
     process.send_signal(end)
     assert process.wait(timeout=120) == 0
     assert not grandchild.is_running()
+
+
+def test_the_landing_page_listens_before_the_others_start(tmp_path: Path) -> None:
+    """All at once on two processors, they kept it waiting for seconds."""
+    port, listens, other = free_port(), tmp_path / "listens", tmp_path / "other"
+    front = (
+        "import socket, time; time.sleep(1); server = socket.socket(); "
+        f"open({str(listens)!r}, 'w').write(str(time.monotonic())); "
+        f"server.bind(('127.0.0.1', {port})); server.listen(); time.sleep(600)"
+    )
+    late = f"import time; open({str(other)!r}, 'w').write(str(time.monotonic())); time.sleep(600)"
+    serve = (
+        "import os, sys; from pathlib import Path; from sentinel_pipeline.cli.ui import Child, _serve\n"
+        f"children = [Child('Start', {port}, [sys.executable, '-c', {front!r}]), "
+        f"Child('Chat', 1, [sys.executable, '-c', {late!r}])]\n"
+        "sys.exit(_serve(children, Path('.'), dict(os.environ)))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", serve], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    until(lambda: other.exists() and other.read_text() != "")
+    assert float(other.read_text()) > float(listens.read_text())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=120) == 0

@@ -74,7 +74,7 @@ def test_right_values_pass_however_brazil_writes_them(text: str) -> None:
         (RIGHT.replace("null", '"price"'), 0.75, "field_value"),
         (RIGHT.replace("negative", "angry"), 0.333, "json_schema"),
         (RIGHT.replace("}", ', "more": 1}'), 0.5, "json_schema"),
-        (RIGHT.replace("false", "0"), 0.5, "json_schema"),
+        (RIGHT.replace("false", "0"), 0.375, "json_schema"),
     ],
 )
 def test_credit_is_for_right_values_only(text: str, credit: float, code: str) -> None:
@@ -209,6 +209,58 @@ def test_language_by_function_words(sentence: str, portuguese: bool) -> None:
     assert is_portuguese(sentence) is portuguese
 
 
-@pytest.mark.parametrize("verifier", [FIELDS, TEXT])
+ENGLISH = GroundedText(
+    record='{"month": "2025-03-12", "product": "desk lamp", "share": 0.372, "orders": 1249, "delay": 4.5}',
+    must_mention=("desk lamp", "37.2%"),
+    min_words=6,
+    max_words=40,
+    shown="The record of a month. Write an insight.",
+    language="en",
+)
+INSIGHT = (
+    "Of 1,249 orders, 37.2% of the desk lamp complain of a delay of 4.5 days. Review the carrier."
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        INSIGHT,
+        INSIGHT.replace("1,249", "1249"),
+        INSIGHT.replace("37.2%", "37.2 %"),
+        f"However, I'd note this: {INSIGHT}",
+        INSIGHT.replace("Of 1,249 orders", "Until 12/03/2025"),
+    ],
+)
+def test_a_grounded_text_in_english_passes(answer: str) -> None:
+    graded = judge_grounded(answer, ENGLISH)
+    assert (graded.credit, graded.problem) == (1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (INSIGHT.replace("1,249", "1,294"), "invented: the number 1,294"),
+        # A comma parts thousands in English and is no decimal comma.
+        (INSIGHT.replace("4.5", "4,5"), "invented: the number 4,5"),
+        (INSIGHT.replace("4.5 days", "twelve days"), "invented: the number twelve"),
+        (INSIGHT.replace("the carrier", "Fedex"), "invented: the name Fedex"),
+        (INSIGHT.replace("Review", "See"), ""),
+        (f"Of course, that's easily done:\n{INSIGHT}", "framed: Of course, that's easily done:"),
+        (f"{INSIGHT}\nTell me if it isn't right.", "framed: Tell me if"),
+        (INSIGHT.replace(" Review the carrier.", ""), "no_call_to_action"),
+        (INSIGHT.replace("desk lamp", "product"), "missing_fact: desk lamp"),
+        (
+            "De 1249 pedidos, 37.2% do desk lamp reclamam de um atraso. Revise a transportadora.",
+            "wrong_language: not English",
+        ),
+    ],
+)
+def test_a_text_in_english_is_held_to_its_record(answer: str, reason: str) -> None:
+    problem = judge_grounded(answer, ENGLISH).problem
+    assert problem == reason if reason else problem is None
+
+
+@pytest.mark.parametrize("verifier", [FIELDS, TEXT, ENGLISH])
 def test_verifiers_travel_as_json(verifier: FieldsAnswer | GroundedText) -> None:
     assert verifier_from_json(verifier_to_json(verifier)) == verifier

@@ -35,6 +35,7 @@ _LONG = " ".join(
 )
 LOOPS = {
     "a word": "very " * 60,
+    "fences that close nothing": _fence("x = 1", "python") + "\n```" * 24,
     "a short sentence": "I do not know. " * 25,
     "a sentence of forty words": " ".join(f"term{n}" for n in range(40)) + ". ",
     "a passage eight times": _PASSAGE * 8,
@@ -93,6 +94,7 @@ LOOPS = {
 LOOPS["a sentence of forty words"] *= 8
 
 NOT_LOOPS = {
+    "empty blocks": "Three places to fill in:\n" + "```\n\n```\n" * 3,
     "a zero matrix": _fence("m = [\n" + "    [0, 0, 0, 0, 0, 0, 0, 0],\n" * 30 + "]", "python"),
     "a zero matrix without a fence": "[\n" + "[0, 0, 0, 0],\n" * 40 + "]",
     "a plain zero matrix": "0 0 0 0 0 0 0 0 0 0\n" * 40,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from random import Random
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_each_canary_is_of_its_modules_kind_and_travels_as_json() -> None:
     canaries = [
         (scorer, canary) for scorer in SCORERS.values() for canary in scorer.examples.canaries
     ]
-    assert len(canaries) == 57
+    assert len(canaries) == 77
     for scorer, canary in canaries:
         assert type(canary.verifier) is scorer.verifier
         assert verifier_from_json(verifier_to_json(canary.verifier)) == canary.verifier
@@ -71,19 +71,25 @@ def test_a_scorers_own_canaries_are_judged_as_they_say(scorer: Scorer[Verifier])
 def test_no_hack_and_no_empty_answer_passes_the_scorers_own_canaries(
     scorer: Scorer[Verifier],
 ) -> None:
-    verifiers = [canary.verifier for canary in scorer.examples.canaries]
+    canaries = scorer.examples.canaries
+    right = [canary for canary in canaries if not canary.reasons]
+    hacks = [
+        (canary.verifier, name, text)
+        for canary in right
+        for name, text in scorer.examples.hacks(canary.completion, canary.verifier).items()
+    ]
+    empty = [(canary.verifier, "empty", "") for canary in canaries]
     items = [
         Scorable(f"{at}/{name}", (), text, verifier)
-        for at, verifier in enumerate(verifiers)
-        for name, text in {"empty": "", **scorer.examples.hacks(verifier)}.items()
+        for at, (verifier, name, text) in enumerate([*empty, *hacks])
     ]
     assert {result.outcome for result in score(items)} <= {"fail"}
 
 
 def test_the_default_examples_are_those_of_text() -> None:
-    examples: Examples[None] = Examples()
+    examples: Examples[Any] = Examples()
     assert examples.wrong("x", None, Random(1)).endswith(".")
-    assert (examples.hacks(None), examples.whole("x", None)) == ({}, False)
+    assert (examples.hacks("x", None), examples.whole("x", None)) == ({}, False)
     assert examples.with_secret("x", None, "s") == "x\ns"
 
 
@@ -134,7 +140,7 @@ SCORER = Scorer(
     judge=run_program,
     examples=Examples(
         wrong=lambda reference, verifier, rng: "print('c')",
-        hacks=lambda verifier: {"no_words": "print()"},
+        hacks=lambda reference, verifier: {"no_words": "print()"},
         defects={"shouts": Defect(lambda text, verifier, rng: text.upper(), lambda *_: True)},
         canaries=(
             Canary("prints-right", "Print a b.", "print('a b')", ASKED),

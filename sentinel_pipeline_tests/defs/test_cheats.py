@@ -3,6 +3,7 @@ reason."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -21,25 +22,28 @@ from sentinel_pipeline.critic.version import scorer_version
 from sentinel_pipeline.definitions import defs
 from sentinel_pipeline.defs import checks, grpo
 from sentinel_pipeline.defs.gate_inputs import judge
+from sentinel_pipeline.defs.runs import refusals
 from sentinel_pipeline.defs.stage import RECIPES, View, open_view
 from sentinel_pipeline.errors import BadInput, GateRefused, Infrastructure
-from sentinel_pipeline.gates.fences import FENCES
+from sentinel_pipeline.gates.fences import FENCES, fence_policy
 from sentinel_pipeline.gates.looks import at_look
 from sentinel_pipeline.gates.measured import measure_rate
 from sentinel_pipeline.gates.policies import verdict_of
+from sentinel_pipeline.gates.reward import weights_hash
 from sentinel_pipeline.generation.answer import Answer
 from sentinel_pipeline.generation.cache import AnswerCache
 from sentinel_pipeline.generation.prompts import Prompt
 from sentinel_pipeline.records import GateVerdict, Message, Row, Task
 from sentinel_pipeline.records.decoding import Decoding
 from sentinel_pipeline.records.gate_spec import GatePolicy
+from sentinel_pipeline.records.task import suite_hash
 from sentinel_pipeline.release.card import model_card
 from sentinel_pipeline.release.evidence import gather
 from sentinel_pipeline.store import Artifact, Home, Ledger, Store, read_parquet, skip
 from sentinel_pipeline.store.artifacts import Draft
 from sentinel_pipeline.store.launched import freeze, refuse_edited
 from sentinel_pipeline.store.manifest import content_hash, describe_files, read_manifest
-from sentinel_pipeline.tasks.task_bank import build
+from sentinel_pipeline.tasks.task_bank import build, reward_prompts
 from sentinel_pipeline_tests.chat.material import license_scorers
 
 ITEMS = 120
@@ -123,6 +127,10 @@ class Instance:
         def fill(out: Draft) -> None:
             out.table("train.parquet", (task.to_row() for task in train), "tasks")
             out.table("suites/heldout.parquet", (task.to_row() for task in tasks), "tasks")
+            fresh = reward_prompts(3, {"tools": ITEMS}, [*train, *tasks])
+            out.metrics["reward"] = out.table(
+                "reward.parquet", (task.to_row() for task in fresh), "tasks"
+            )
 
         self.write("task_bank", fill)
 
@@ -185,7 +193,9 @@ class Instance:
             run=dg.DagsterRun(job_name="train_recipe", run_id=f"check-{self.runs}"),
             op_execution_context=SimpleNamespace(partition_key="mine"),
         )
-        return cast("dg.AssetCheckResult", body(context))
+        result = body(context)
+        # A check that may also ask nothing gives its result as one of none or one.
+        return cast("dg.AssetCheckResult", next(result) if hasattr(result, "__next__") else result)
 
     def decide(self, stage: str, *gates: str) -> list[GateVerdict]:
         self.runs += 1
@@ -367,22 +377,153 @@ def test_export_parity_is_asked_for_by_who_starts_from_a_checkpoint(instance: In
     assert "gate export_parity has no verdict" in instance.refusal("preference_pairs")
 
 
-def test_a_failed_eval_reward_is_not_released(instance: Instance) -> None:
+def grpo_run(instance: Instance, right: int, **changes: Any) -> None:
+    """A GRPO checkpoint whose windows say .9, and which answers ``right`` of the fresh prompts
+    right."""
+    recipe = instance.home.recipe("mine")
+    fresh = instance.get("task_bank").path("reward.parquet")
+    tasks = [Task.from_row(row) for row in read_parquet(fresh)]
+
     def fill(out: Draft) -> None:
         out.text("model/model.safetensors", "grpo")
         out.json("parity.json", PARITY)
-        out.jsonl("curves.jsonl", [curve_row(0.2)])
+        out.jsonl("curves.jsonl", [curve_row(0.9)])
         out.json("training.json", {"best_step": 35})
+        out.json(
+            "kept_reward.json",
+            {
+                "step": 35,
+                "weights": weights_hash(
+                    {"model/model.safetensors": hashlib.sha256(b"grpo").hexdigest()}
+                ),
+                "prompts": suite_hash(task.content_hash for task in tasks),
+                "decoding": fence_policy(recipe, "eval_reward").decoding,
+                "scorer_version": scorer_version(),
+                "ids": [task.id for task in tasks],
+                "families": [task.family for task in tasks],
+                "rewards": [1.0] * right + [0.0] * (len(tasks) - right),
+                **changes,
+            },
+        )
 
     instance.write("grpo_checkpoint", fill, "task_bank", "sft_checkpoint", "sft_report")
     instance.report("grpo", ITEMS)
     instance.check(checks.parity_check("grpo_checkpoint"))
+
+
+def test_a_reward_on_fresh_prompts_is_released_and_bound_to_what_was_measured(
+    instance: Instance,
+) -> None:
+    grpo_run(instance, ITEMS)
+    assert instance.check(grpo.eval_reward).passed
+    assert instance.check(grpo.watch_rules).passed
+    instance.decide("grpo", "grpo_pass_at_1", "grpo_syntax_rate")
+    (verdict,) = [v for v in instance.gather("grpo").fences if v.name == "eval_reward"]
+    checkpoint = instance.get("grpo_checkpoint")
+    assert (verdict.checkpoint_hash, verdict.n) == (checkpoint.hash, ITEMS)
+    assert verdict.suite_hash and '"temperature": 1.0' in verdict.decoding
+
+
+def test_a_reward_that_was_measured_at_another_temperature_is_void(instance: Instance) -> None:
+    grpo_run(instance, ITEMS)
+    assert instance.check(grpo.eval_reward).passed
+    instance.edit('start = "sft"', 'start = "sft"\ntemperature = 1.4')
+    instance.runs += 1  # another run: this one's recipe is frozen
+    result = instance.check(grpo.eval_reward)
+    assert not result.passed and "stale: answered with" in str(result.description)
+
+
+def test_a_reward_on_other_prompts_or_weights_is_void(instance: Instance) -> None:
+    for changes, reason in (
+        ({"weights": "better ones"}, "other weights than the checkpoint's"),
+        ({"prompts": "easier ones"}, "other prompts were asked than the task bank's"),
+    ):
+        grpo_run(instance, ITEMS, **changes)
+        result = instance.check(grpo.eval_reward)
+        assert not result.passed and reason in str(result.description)
+
+
+def test_a_bar_that_is_lowered_after_its_reward_is_a_second_look(instance: Instance) -> None:
+    grpo_run(instance, 60)
+    assert not instance.check(grpo.eval_reward).passed
+    instance.edit('start = "sft"', 'start = "sft"\nmin_eval_reward = 0.41')
+    instance.runs += 1  # another run: this one's recipe is frozen
+    result = instance.check(grpo.eval_reward)
+    assert not result.passed and "look 2 at these weights and prompts" in str(result.description)
+
+
+def test_a_failed_eval_reward_is_not_released(instance: Instance) -> None:
+    grpo_run(instance, 24)
     assert not instance.check(grpo.eval_reward).passed
     assert instance.check(grpo.watch_rules).passed
     verdicts = instance.decide("grpo", "grpo_pass_at_1", "grpo_syntax_rate")
     assert {verdict.verdict for verdict in verdicts} == {"pass"}
     with pytest.raises(GateRefused, match="gate eval_reward on mine/grpo_checkpoint: fail"):
         instance.gather("grpo")
+
+
+def ending(instance: Instance, *assets: str) -> list[str]:
+    """What a run that made only these assets ends with."""
+    return [
+        reason
+        for asset in assets
+        for reason in refusals("mine", instance.get(asset).manifest.loop_id, [asset, "base_report"])
+    ]
+
+
+def test_a_run_whose_last_stage_passes_everything_ends_without_a_refusal(
+    instance: Instance,
+) -> None:
+    grpo_run(instance, ITEMS)
+    assert instance.check(grpo.eval_reward).passed and instance.check(grpo.watch_rules).passed
+    instance.decide("grpo", "grpo_pass_at_1", "grpo_syntax_rate")
+    assert ending(instance, "sft_report", "grpo_checkpoint", "grpo_report") == []
+
+
+def test_a_failed_eval_reward_refuses_at_the_end_of_a_run_unless_it_only_warns(
+    instance: Instance,
+) -> None:
+    grpo_run(instance, 24)
+    assert not instance.check(grpo.eval_reward).passed
+    assert instance.check(grpo.watch_rules).passed
+    (reason,) = ending(instance, "grpo_checkpoint")
+    assert reason.startswith("gate eval_reward on mine/grpo_checkpoint: fail. mean reward 0.200")
+    grpo_run(instance, 24)  # of another run, whose recipe only wants to know
+    instance.edit("[release]", '[fences]\neval_reward = "warn"\n\n[release]')
+    assert not instance.check(grpo.eval_reward).passed
+    assert instance.check(grpo.watch_rules).passed
+    assert ending(instance, "grpo_checkpoint") == []
+
+
+def test_a_gate_of_the_last_report_refuses_at_the_end_of_a_run_unless_it_only_warns(
+    instance: Instance,
+) -> None:
+    grpo_run(instance, ITEMS)
+    instance.report("grpo", 12)
+    (verdict, _) = instance.decide("grpo", "grpo_pass_at_1", "grpo_syntax_rate")
+    assert verdict.verdict == "fail"
+    reasons = ending(instance, "grpo_report")
+    assert reasons[0] == f"gate grpo_pass_at_1 on mine/grpo_report: fail. {verdict.reason}"
+    warns = (
+        '[gates.grpo_pass_at_1]\nseverity = "warn"\n\n[gates.grpo_syntax_rate]\nseverity = "warn"'
+    )
+    instance.edit("[release]", f"{warns}\n\n[release]")
+    instance.report("grpo", 12)
+    instance.decide("grpo", "grpo_pass_at_1", "grpo_syntax_rate")
+    assert ending(instance, "grpo_report") == []
+
+
+def test_a_gate_that_nobody_decided_is_not_a_pass_at_the_end_of_a_run(instance: Instance) -> None:
+    grpo_run(instance, ITEMS)
+    instance.decide("grpo", "grpo_syntax_rate")
+    (reason,) = ending(instance, "grpo_report")
+    assert reason.startswith("gate grpo_pass_at_1 has no verdict on mine/grpo_report")
+
+
+def test_what_another_loop_made_is_not_asked_at_the_end_of_a_run(instance: Instance) -> None:
+    grpo_run(instance, 24)
+    assert not instance.check(grpo.eval_reward).passed
+    assert refusals("mine", "another", ["grpo_checkpoint", "grpo_report"]) == []
 
 
 def test_a_gate_that_is_loosened_after_its_result_is_a_second_look_and_pays_for_it(

@@ -17,13 +17,16 @@ from dagster._core.events import EngineEventData
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
+from sentinel_pipeline.defs import dead_runs
 from sentinel_pipeline.defs.dead_runs import (
+    DEVICE_POOL,
     GONE,
     PID_TAG,
     end_dead_runs,
     free_slots,
     is_alive,
     process_mark,
+    size_pool,
 )
 from sentinel_pipeline.defs.runs import RunLog
 from sentinel_pipeline.store import Home
@@ -143,3 +146,34 @@ def test_setting_the_clock_does_not_change_who_a_process_is(
     monkeypatch.setattr(psutil, "boot_time", lambda: 0.0)
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: 12345.0)
     assert process_mark(os.getpid()) == mark
+
+
+def test_a_process_that_is_hidden_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit's ``ProtectProc`` hides the processes of other services from ``/proc``."""
+    mark = process_mark(os.getpid())
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    gone = process_mark(child.pid)
+    child.wait()
+    monkeypatch.setattr("sentinel_pipeline.defs.dead_runs.process_mark", lambda _: None)
+    assert mark and is_alive(mark)
+    assert gone and not is_alive(gone)
+
+
+def test_the_devices_pool_has_a_place_for_each_gpu_unless_somebody_chose(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two recipes compute side by side on two devices; one device, or none, is the instance's own
+    limit."""
+
+    def limits() -> dict[str, int]:
+        return {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
+
+    monkeypatch.setattr(dead_runs, "physical_gpus", lambda: 1)
+    size_pool(instance)
+    assert DEVICE_POOL not in limits()
+    monkeypatch.setattr(dead_runs, "physical_gpus", lambda: 2)
+    size_pool(instance)
+    assert limits()[DEVICE_POOL] == 2
+    instance.event_log_storage.set_concurrency_slots(DEVICE_POOL, 5)
+    size_pool(instance)
+    assert limits()[DEVICE_POOL] == 5

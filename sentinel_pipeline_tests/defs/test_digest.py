@@ -163,5 +163,5 @@ def test_it_is_told_before_the_page_stands(
     assert sensor.tick() == f"wrote {NIGHT}.md" and len(Outbox(home.outbox).alerts()) == 1
 
 
-def _full(*_: object) -> None:
+def _full(*_: object, **options: object) -> None:
     raise OSError(28, "No space left on device")

@@ -19,8 +19,10 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.stages import STAGE_NAMES, default_gates
 from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.defs.drawing import GROUPS, drawing
 
 SNAPSHOT = Path(__file__).with_name("lineage.json")
+PICTURE = ROOT / "docs" / "images" / "graph.svg"
 
 
 def _partitions(definition: dg.PartitionsDefinition[str] | None) -> str | None:
@@ -66,6 +68,12 @@ def test_the_lineage_is_the_one_that_was_reviewed() -> None:
     """After a change that is meant: ``python -m sentinel_pipeline_tests.defs.test_graph`` writes
     the snapshot anew."""
     assert lineage() == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+
+
+def test_the_picture_in_the_readme_is_drawn_from_the_snapshot() -> None:
+    assets = json.loads(SNAPSHOT.read_text(encoding="utf-8"))["assets"]
+    assert {asset["group"] for asset in assets.values()} == set(GROUPS)
+    assert PICTURE.read_text(encoding="utf-8") == drawing(assets)
 
 
 def test_every_asset_tells_people_what_it_is() -> None:
@@ -204,10 +212,12 @@ def test_a_new_recipe_file_becomes_a_partition(home: object) -> None:
         for request in result.dynamic_partitions_requests or []
         for key in request.partition_keys
     ]
-    assert "mine" in added
+    assert {"mine", "tiny"} <= set(added)
+    assert not any("32b" in name for name in added), "weights of a hub are fetched by name alone"
     instance.add_dynamic_partitions("recipe", added)
     assert isinstance(recipe_files(dg.build_sensor_context(instance=instance)), dg.SkipReason)
 
 
 if __name__ == "__main__":
     SNAPSHOT.write_text(json.dumps(lineage(), indent=2) + "\n", encoding="utf-8")
+    PICTURE.write_text(drawing(json.loads(SNAPSHOT.read_text(encoding="utf-8"))["assets"]))

@@ -22,6 +22,7 @@ from sentinel_pipeline.review.decisions import decide
 from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.review_queue import User
 from sentinel_pipeline.store import Artifact, Home, Store, read_jsonl, skipped_reason
+from sentinel_pipeline.store.marks import mark
 from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline_tests.defs.test_licence import _license
 from sentinel_pipeline_tests.review.material import record, write_lines
@@ -81,12 +82,16 @@ def instance(home: Home) -> Iterator[dg.DagsterInstance]:
 
 
 def flag(home: Home, folder: Path) -> None:
-    """Two answers whose model a reviewer flags: one of a chat, one to an item of a suite."""
+    """Three answers whose model a reviewer flags: one of a chat, one to an item of a suite, and one
+    of another recipe."""
     item = [turn.to_dict() for turn in BANK.heldout[2].messages]
     cards = [record(1, model_response="bad manners"), record(2, prompt_messages=item)]
+    others = record(3, model_response="not for this recipe")
     with open_review_queue(home) as queue:
-        import_file(queue, write_lines(folder / "cards.jsonl", cards), actor="import")
-        for row in cards:
+        for rows, recipe in ((cards, "mine"), ([others], "theirs")):
+            path = write_lines(folder / "cards.jsonl", rows)
+            import_file(queue, path, actor="import", recipes=[recipe])
+        for row in [*cards, others]:
             decide(queue, User("ann", "reviewer"), row["id"], 1, "model_rejected")
 
 
@@ -127,6 +132,17 @@ def test_answers_of_critic_and_people_are_gathered_and_those_of_a_suite_are_not(
     assert check_of(done).passed
 
 
+def test_nothing_is_gathered_from_what_is_superseded(
+    instance: dg.DagsterInstance, home: Home, store: Store
+) -> None:
+    accepted = store.get("accepted_set")
+    mark(home, [accepted], "superseded", "labels of an old critic", marked_by="ann")
+    with pytest.raises(dg.Failure, match="accepted_set/run-1 is superseded .labels of an old"):
+        materialize(instance)
+    mark(home, [accepted], "archived", "evidence", marked_by="ann")
+    assert materialize(instance).success
+
+
 def test_the_check_finds_an_answer_of_a_suite_whoever_wrote_the_rows(
     instance: dg.DagsterInstance, home: Home, store: Store
 ) -> None:
@@ -164,4 +180,4 @@ def test_a_recipe_without_kto_skips_its_answers_and_their_check(
     done = materialize(instance)
     reason = skipped_reason(made_by(home))
     assert reason is not None and "without kto" in reason
-    assert check_of(done).passed and str(check_of(done).description).startswith("skipped")
+    assert done.success and done.get_asset_check_evaluations() == [], "skipped, not green"

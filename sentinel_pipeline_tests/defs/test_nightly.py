@@ -210,9 +210,31 @@ def test_the_digest_compares_with_the_loop_before_item_by_item(home: Home) -> No
     assert "sft_report got worse on heldout: -20.0 % [" in digest.needs[2]
     assert digest.needs[3] == "other: did not run, an earlier run was still going on."
     page = digest_markdown(digest)
-    assert "| tiny | r2 | done | 0.10 | 0.50 | 1.20 USD |" in page
+    assert "| tiny | r2 | refused | 0.10 | 0.50 | 1.20 USD |" in page
     assert "<script>" not in page
     json.dumps(digest.to_json())
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "status"),
+    [
+        ("pass_at_1", "", "refused"),
+        ("pass_at_1", '[gates.pass_at_1]\nseverity = "warn"\n', "done"),
+        ("eval_reward", "", "refused"),
+        ("eval_reward", '[fences]\neval_reward = "warn"\n', "done"),
+        ("scorer_licence", "", "done"),
+    ],
+)
+def test_a_run_is_refused_by_what_blocks_and_only_warned_by_what_warns(
+    home: Home, name: str, section: str, status: str
+) -> None:
+    recipe(home, "tiny", section)
+    Ledger(home.ledger).record(verdict("fail", name), recipe="tiny", run_id="r1")
+    run = RunSeen("r1", "tiny", "nightly", False, 0.1, "")
+    digest = build_digest(home, NightSeen(NIGHT.date(), [run], {}, [], []))
+    assert f"| tiny | r1 | {status} |" in digest_markdown(digest)
+    warns = bool(section)
+    assert [len(digest.needs), len(digest.warnings)] == [int(not warns), int(warns)]
 
 
 def test_a_night_is_written_once_when_its_last_run_is_over(

@@ -23,7 +23,7 @@ from sentinel_pipeline_tests.conftest import ROOT
 from sentinel_pipeline_tests.web.server import free_port
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "constraints.txt",
+SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "constraints.txt", "constraints-gpu.txt",
            "CHANGELOG.md", "workspace.yaml", "dagster.yaml", "sentinel_pipeline")  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def environment(home: Home) -> dict[str, str]:
     return {**kept, "SENTINEL_HOME": str(home.root), "COLUMNS": "160"}
 
 
-def sentinel(home: Home, *arguments: str, timeout: float = 600) -> Done:
+def sentinel(home: Home, *arguments: str, timeout: float = 1800) -> Done:
     done = subprocess.run(
         [SENTINEL, *arguments],
         capture_output=True,
@@ -71,6 +71,24 @@ def with_changes(home: Home, name: str, extra: str) -> None:
     (home.recipes / f"{name}.toml").write_text((RECIPES / "mini.toml").read_text() + extra)
 
 
+STEPS = 48
+"""Steps of SFT in the loop that all look at: enough to kill it in their middle."""
+
+
+def lengthen(home: Home) -> Home:
+    """Let the recipe ``mini`` fine-tune for ``STEPS`` steps, with as many windows as before."""
+    path = home.recipes / "mini.toml"
+    text = path.read_text()
+    for old, new in (
+        ("max_steps = 12\n", f"max_steps = {STEPS}\nnum_train_epochs = 20.0\n"),
+        ("eval_steps = 6\n", f"eval_steps = {STEPS // 2}\n"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    path.write_text(text)
+    return home
+
+
 class Loop(NamedTuple):
     home: Home
     done: Done
@@ -89,6 +107,8 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
         if not said.exists():
             shutil.rmtree(made / "home", ignore_errors=True)
             (made / "home").mkdir()
-            said.write_text(json.dumps(sentinel(new_home(made / "home"), "run", "mini", "--json")))
+            said.write_text(
+                json.dumps(sentinel(lengthen(new_home(made / "home")), "run", "mini", "--json"))
+            )
     own = tmp_path_factory.mktemp("loop") / "home"
     return Loop(Home(shutil.copytree(made / "home", own)), Done(*json.loads(said.read_text())))

@@ -2,7 +2,8 @@
 test's night."""
 
 import dagster as dg
+from dagster_shared.record import copy
 
 from sentinel_pipeline import definitions
 
-defs = dg.Definitions.merge(definitions.defs, dg.Definitions(executor=dg.in_process_executor))
+defs = copy(definitions.defs, executor=dg.in_process_executor)

@@ -7,7 +7,6 @@ import datetime as dt
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -21,6 +20,7 @@ from sentinel_pipeline.alerts.notice import RunSeen
 from sentinel_pipeline.store import atomic_write
 from sentinel_pipeline_tests.conftest import ROOT
 from sentinel_pipeline_tests.e2e.conftest import SENTINEL, Loop, environment
+from sentinel_pipeline_tests.web.server import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -29,12 +29,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +91,10 @@ def page(browser: Any) -> Iterator[Page]:
     page.close()
 
 
-def shoot(page: Page, name: str) -> None:
-    """A picture into ``docs/images`` when ``SENTINEL_SCREENSHOTS`` asks for it, else a real one
-    that is thrown away."""
-    keep = os.environ.get("SENTINEL_SCREENSHOTS")
+def shoot(page: Page, name: str, *, shown: bool = False) -> None:
+    """A picture that is thrown away; one that a page of the docs shows goes into ``docs/images``
+    when ``SENTINEL_SCREENSHOTS`` asks for it (``pictures`` takes those of a run of ``tiny``)."""
+    keep = shown and os.environ.get("SENTINEL_SCREENSHOTS")
     picture = page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png" if keep else None)
     assert picture.startswith(b"\x89PNG") and len(picture) > 20_000
 
@@ -136,7 +130,7 @@ def test_the_whole_graph_is_drawn(page: Page, address: str) -> None:
     ):
         page.get_by_text(asset, exact=True).first.wait_for()
     page.wait_for_timeout(1500)
-    shoot(page, "graph")
+    shoot(page, "graph", shown=True)
 
 
 def test_a_run_by_the_command_stands_where_dagsters_own_runs_stand(
@@ -166,7 +160,7 @@ def test_a_failed_gate_is_shown_with_its_reason(page: Page, address: str) -> Non
     page.goto(f"{address}/assets/sft_report?view=checks&checkDetail=pass_at_1")
     page.get_by_text("rule: Pass@1 on heldout at least 40 %").first.wait_for()
     page.get_by_text("Failed", exact=True).first.wait_for()
-    shoot(page, "gate-failed")
+    shoot(page, "gate-failed", shown=True)
 
 
 def test_the_run_of_the_command_is_in_the_ui(page: Page, address: str, loop: Loop) -> None:

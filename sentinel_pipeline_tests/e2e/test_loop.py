@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -21,14 +22,17 @@ from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.store import Home, Ledger, Store, read_jsonl, read_parquet
 from sentinel_pipeline_tests.e2e.conftest import (
     SENTINEL,
+    STEPS,
+    Done,
     Loop,
     environment,
+    lengthen,
     new_home,
     sentinel,
     with_changes,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 STAGES = [
     "base_checkpoint", "task_bank", "reward_audit", "alt_base_report", "base_report", "instruct_report", "gap_proof",
@@ -101,10 +105,10 @@ def test_every_artifact_is_whole_and_knows_its_parents(loop: Loop) -> None:
         assert made.damage() == []
         for parent in made.manifest.parents:
             assert store.origin(made, parent.asset).hash == parent.content_hash
-    assert sentinel(loop.home, "verify", "--json").json() == {
-        "artifacts": len(STAGES),
-        "damaged": [],
-    }
+    checked = sentinel(loop.home, "verify", "--json").json()
+    assert (checked["artifacts"], checked["damaged"]) == (len(STAGES), [])
+    chains = {chain["name"]: chain for chain in checked["chains"]}
+    assert chains["ledger"]["broken"] is None and chains["ledger"]["records"] > 10
 
 
 def test_no_candidate_is_lost(loop: Loop) -> None:
@@ -149,27 +153,112 @@ def test_the_model_is_a_plain_transformers_folder_apart_from_the_optimizer(loop:
     assert list((folder / "logs" / "checkpoints").glob("step-*/optimizer.pt"))
 
 
+def start(home: Home, *arguments: str) -> subprocess.Popen[str]:
+    command = [SENTINEL, "run", "mini", *arguments, "--json"]
+    return subprocess.Popen(
+        command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_step(home: Home, step: int, child: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        rows = [
+            row
+            for path in home.runs.glob("mini/sft_checkpoint/.draft-*/logs/progress.jsonl")
+            for row in whole(path)
+        ]
+        if any(row["step"] >= step for row in rows):
+            return
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.1)
+    pytest.fail("fine-tuning never got going")
+
+
+def whole(path: Path) -> list[dict[str, float]]:
+    lines = path.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def worker_of(pid: int) -> psutil.Process:
+    family = psutil.Process(pid).children(recursive=True)
+    return next(one for one in family if "sentinel_pipeline.run_job" in " ".join(one.cmdline()))
+
+
+class Killed(NamedTuple):
+    """The recipe of ``loop`` run elsewhere, in three attempts."""
+
+    home: Home
+    first: Done
+    """Ended when its trainer was killed in the middle of fine-tuning."""
+    alive: list[list[str]]
+    """Processes of the second attempt that outlived its command, which was killed farther on."""
+    resumed: Done
+    """The third, to its end."""
+
+
 @pytest.fixture(scope="module")
-def again(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A second run of the same recipe, elsewhere."""
-    home = new_home(tmp_path_factory.mktemp("again"))
-    assert sentinel(home, "run", "mini").code == 0
-    return home
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    home = lengthen(new_home(tmp_path_factory.mktemp("killed")))
+    child = start(home)
+    try:
+        wait_for_step(home, 8, child)
+        worker_of(child.pid).kill()
+        out, err = child.communicate(timeout=120)
+        first = Done(child.returncode, out, err)
+        child = start(home, "--resume")
+        wait_for_step(home, 20, child)
+        family = psutil.Process(child.pid).children(recursive=True)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        _, alive = psutil.wait_procs(family, timeout=60)
+    finally:
+        for process in (
+            [*psutil.Process(child.pid).children(recursive=True), child]
+            if child.poll() is None
+            else []
+        ):
+            process.kill()
+    resumed = sentinel(home, "run", "mini", "--resume", "--json")
+    return Killed(home, first, [process.cmdline() for process in alive], resumed)
 
 
-def test_two_runs_of_one_seed_give_the_same_tables(loop: Loop, again: Home) -> None:
+def test_what_was_killed_twice_goes_on_where_it_was(killed: Killed) -> None:
+    """In the middle of fine-tuning first the trainer is killed, then, in the resumed run, the whole
+    command."""
+    assert killed.first.code == 4, killed.first.err
+    assert "resume" in killed.first.json()["error"], "a killed trainer is infrastructure"
+    assert killed.alive == []
+    assert killed.resumed.code == 0, killed.resumed.err
+    summary = killed.resumed.json()
+    assert sorted(stage["name"] for stage in summary["stages"]) == [
+        "comparison", "dpo_checkpoint", "dpo_report", "grpo_checkpoint", "grpo_report", "leaderboard", "preference_pairs",
+        "review_inbox", "sft_checkpoint", "sft_report",
+    ]  # fmt: skip
+    assert summary["reports"]["base"]["heldout"]["n"] == 30
+    checkpoint = latest(killed.home).get("sft_checkpoint")
+    steps = [row["step"] for row in read_jsonl(checkpoint.path("logs/progress.jsonl"))]
+    assert steps[-1] == STEPS
+    assert steps[0] <= 8, "the log of the first attempt is kept"
+    assert latest(killed.home).get("comparison").damage() == []
+
+
+def test_two_runs_of_one_seed_give_the_same_tables_though_one_was_killed_twice(
+    loop: Loop, killed: Killed
+) -> None:
     made_of_the_recipe = [
         name for name in STAGES if name != "leaderboard"
     ]  # that one is a view over dates
     hashes = {name: latest(loop.home).get(name).hash for name in made_of_the_recipe}
-    assert {name: latest(again).get(name).hash for name in made_of_the_recipe} == hashes
+    assert {name: latest(killed.home).get(name).hash for name in made_of_the_recipe} == hashes
 
 
 def test_a_correction_becomes_a_row_that_trains_and_its_item_judges_no_longer(
-    loop: Loop, again: Home
+    killed: Killed,
 ) -> None:
     """A failure of the report, corrected as the page does it (checked, then approved), in the next
     run of the recipe."""
+    again = killed.home
     before = latest(again)
     bank = {
         row["id"]: row
@@ -233,6 +322,29 @@ def test_a_gate_that_fails_refuses_to_go_on(loop: Loop, tmp_path: Path) -> None:
     assert materialize_alone(home, "closed", "sft_checkpoint") == 3
 
 
+def test_a_gate_of_the_last_stage_refuses_too_and_a_resumed_run_makes_nothing_anew(
+    tmp_path: Path,
+) -> None:
+    """No later stage asks for it: the run ends with the ledger's words, and so does the next."""
+    home = new_home(tmp_path)
+    path = home.recipes / "mini.toml"
+    path.write_text(path.read_text().replace('severity = "warn"', ""))
+    done = sentinel(home, "run", "mini", "--until", "sft", "--json")
+    assert done.code == 3, done.err
+    summary = done.json()
+    assert {stage["status"] for stage in summary["stages"]} == {"done"}
+    assert "gate pass_at_1 on mini/sft_report: fail." in summary["error"]
+    assert "smoke_pass_at_1" not in summary["error"], "that one only warns"
+    assert "refused: gate pass_at_1 on mini/sft_report: fail." in " ".join(done.err.split())
+    store = latest(home)
+    made = {stage["name"]: len(store.history(stage["name"])) for stage in summary["stages"]}
+    again = sentinel(home, "run", "mini", "--until", "sft", "--resume", "--json")
+    assert (again.code, again.json()["stages"]) == (3, [])
+    assert again.json()["error"] == summary["error"]
+    assert again.json()["gates"] == summary["gates"]
+    assert {name: len(store.history(name)) for name in made} == made
+
+
 def materialize_alone(home: Home, recipe: str, asset: str) -> int:
     """What a person does in the UI who launches one asset past the gates; returns the failure's
     exit code, 0 if it ran."""
@@ -275,87 +387,35 @@ def test_pairs_and_dpo_are_refused_where_sft_did_not_pass(loop: Loop, tmp_path: 
     assert materialize_alone(home, "mini", "dpo_checkpoint") == 3
 
 
-def start(home: Home, *arguments: str) -> subprocess.Popen[str]:
-    command = [SENTINEL, "run", "long", *arguments, "--json"]
-    return subprocess.Popen(
-        command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def wait_for_step(home: Home, step: int, child: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        rows = [
-            row
-            for path in home.runs.glob("long/sft_checkpoint/.draft-*/logs/progress.jsonl")
-            for row in whole(path)
-        ]
-        if any(row["step"] >= step for row in rows):
-            return
-        assert child.poll() is None, child.communicate()
-        time.sleep(0.1)
-    pytest.fail("fine-tuning never got going")
-
-
-def whole(path: Path) -> list[dict[str, float]]:
-    lines = path.read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
-
-
-def worker_of(pid: int) -> psutil.Process:
-    family = psutil.Process(pid).children(recursive=True)
-    return next(one for one in family if "sentinel_pipeline.run_job" in " ".join(one.cmdline()))
-
-
-def test_what_was_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:
-    """In the middle of fine-tuning first the trainer is killed, then, in the resumed run, the whole
-    command."""
+def test_what_ended_at_until_goes_on_tomorrow_from_the_same_artifacts(tmp_path: Path) -> None:
+    """Nothing is trained or measured twice; the budget's limit may change between, and what it did
+    not suffice for is named and is no pass."""
     home = new_home(tmp_path)
-    with_changes(home, "long", "")
-    text = (
-        (home.recipes / "long.toml")
-        .read_text()
-        .replace("max_steps = 12", "max_steps = 150\nnum_train_epochs = 20.0")
-    )
-    (home.recipes / "long.toml").write_text(text)
-    child = start(home)
-    try:
-        wait_for_step(home, 20, child)
-        worker_of(child.pid).kill()
-        out, err = child.communicate(timeout=120)
-        assert child.returncode == 4, err
-        assert "resume" in json.loads(out)["error"], "a killed trainer is infrastructure"
-        child = start(home, "--resume")
-        wait_for_step(home, 60, child)
-        family = psutil.Process(child.pid).children(recursive=True)
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-        _, alive = psutil.wait_procs(family, timeout=60)
-        assert not alive, [one.cmdline() for one in alive]
-    finally:
-        for process in (
-            [*psutil.Process(child.pid).children(recursive=True), child]
-            if child.poll() is None
-            else []
-        ):
-            process.kill()
-    resumed = sentinel(home, "run", "long", "--resume", "--json")
-    assert resumed.code == 0, resumed.err
-    redone = [stage["name"] for stage in resumed.json()["stages"]]
-    assert sorted(redone) == [
-        "comparison", "dpo_checkpoint", "dpo_report", "grpo_checkpoint", "grpo_report", "leaderboard", "preference_pairs",
-        "review_inbox", "sft_checkpoint", "sft_report",
-    ]  # fmt: skip
-    assert resumed.json()["reports"]["base"]["heldout"]["n"] == 30
-    steps = [
-        row["step"]
-        for row in read_jsonl(
-            latest(home, "long").get("sft_checkpoint").path("logs/progress.jsonl")
-        )
-    ]
-    assert steps[-1] == 150
-    assert steps[0] <= 20, "the log of the first attempt is kept"
-    assert latest(home, "long").get("comparison").damage() == []
+    with_changes(home, "phased", '\n[budget]\nmax_hours = 5.0\noptional = ["grpo", "dpo"]\n')
+    first = sentinel(home, "run", "phased", "--until", "base", "--json")
+    assert first.code == 0, first.err
+    store = latest(home, "phased")
+    made = {stage["name"]: store.get(stage["name"]).hash for stage in first.json()["stages"]}
+    assert "base_report" in made and store.find("sft_checkpoint") is None
+    second = sentinel(home, "run", "phased", "--resume", "--max-hours", "0.000001", "--json")
+    assert second.code == 3
+    assert "the critical phases do not fit into the budget" in second.json()["error"]
+    third = sentinel(home, "run", "phased", "--resume", "--until", "sft", "--json")
+    assert third.code == 0, third.err
+    redone = {stage["name"] for stage in third.json()["stages"]}
+    assert not redone & set(made) and {"sft_checkpoint", "sft_report"} <= redone
+    assert {name: store.get(name).hash for name in made} == made
+    assert all(len(store.history(name)) == 1 for name in made)
+    # More is spent than is allowed: what is optional goes, the rest is made to its end.
+    fourth = sentinel(home, "run", "phased", "--resume", "--max-hours", "0.000001", "--json")
+    assert fourth.code == 0, fourth.err
+    summary = fourth.json()
+    assert {row["phase"] for row in summary["skipped"]} == {"dpo", "grpo"}
+    assert set(summary["reports"]) == {"base", "sft"}
+    assert not [gate for gate in summary["gates"] if gate["name"].startswith(("dpo", "grpo"))]
+    assert [(row["from"], row["to"]) for row in summary["comparisons"]][:1] == [("base", "sft")]
+    told = sentinel(home, "report", "phased").err
+    assert "not done: skipped for the budget: dpo is optional" in " ".join(told.split())
 
 
 def test_there_is_nothing_to_resume_after_a_finished_run(loop: Loop) -> None:

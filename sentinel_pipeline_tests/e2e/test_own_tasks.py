@@ -90,7 +90,7 @@ def project(folder: Path) -> Home:
         ],
     )
     text = mini(SOURCE).replace("[bench]\n", '[bench]\nsuites = ["heldout", "smoke", "mine"]\n')
-    text += '\n[gates.mine_pass_at_1]\nmetric = "pass_at_1"\nstage = "grpo"\nsuite = "mine"\nthreshold = 0.9\n'
+    text += '\n[gates.mine_pass_at_1]\nmetric = "pass_at_1"\nstage = "grpo"\nsuite = "mine"\nthreshold = 0.9\nseverity = "warn"\n'
     (home.recipes / "own.toml").write_text(text)
     return home
 
@@ -136,7 +136,7 @@ def test_no_task_is_on_two_sides_and_none_is_lost(own: Loop) -> None:
     bank = store(own.home).get("task_bank")
     sides = [
         {row["id"] for row in read_parquet(bank.path(name))}
-        for name in ("train.parquet", "window.parquet", "suites/heldout.parquet")
+        for name in ("train.parquet", "window.parquet", "reward.parquet", "suites/heldout.parquet")
     ]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 149
     quarantined = list(read_parquet(bank.path("quarantine.parquet")))

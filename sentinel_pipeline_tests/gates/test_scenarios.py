@@ -3,6 +3,7 @@ decide."""
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.gates import Measured
 from sentinel_pipeline.gates.decisions import PointResult, evaluate
 from sentinel_pipeline.gates.next_recipe import next_recipe, write_next
+from sentinel_pipeline.records.decision_spec import DecisionRule
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.report import Interval
 from sentinel_pipeline_tests.conftest import ROOT
@@ -30,9 +32,16 @@ def evidence(mean: float, half: float = 0.01, n: int = 1000, **tasks: float) -> 
     }
 
 
+START = {
+    name: Measured(metric=name, value=value, interval=Interval(value, value), n=1000)
+    for name, value in (("eval/mean_reward", 0.358), ("eval/extraction", 0.17))
+}
+"""Before the first step: what the handoff measured."""
+
+
 def decide(evidence: dict[str, Measured]) -> PointResult:
     assert POINT is not None
-    return evaluate(POINT, evidence)
+    return evaluate(POINT, evidence, START)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +66,10 @@ def test_an_interval_across_the_target_decides_nothing_and_names_the_run_that_wo
     decision = decide(evidence(0.56, half=0.06, n=148))
     assert (decision.verdict, decision.rule) == ("ambiguous", None)
     assert decision.would_decide == (
-        "eval/mean_reward is 0.560 [0.500, 0.620] on 148, evaluating the same checkpoint on about 5328 held-out prompts "
-        "would distinguish it from 0.55."
+        "eval/mean_reward gained 0.202 [0.142, 0.262] on 148, evaluating the same checkpoint on about 5328 held-out prompts "
+        "would distinguish it from 0.192."
     )
-    assert "too close to 0.55" in str(decide(evidence(0.55, half=0.05)).would_decide)
+    assert "too close to 0.192" in str(decide(evidence(0.55, half=0.05)).would_decide)
 
 
 def test_what_was_not_measured_is_open_not_false() -> None:
@@ -97,11 +106,41 @@ def test_every_scenario_writes_a_recipe_that_loads(tmp_path: Path) -> None:
         )
         assert write_next(text, target) is True
         recipe = load_recipe(target)
-        assert (recipe.decisions, recipe.nightly, recipe.description) == ((), False, scenario.why)
+        assert (recipe.nightly, recipe.description) == (False, scenario.why)
+        rules = [rule for point in recipe.decisions for rule in point.rules]
+        assert rules == list(scenario.then), "the tree goes on where it says so, and ends elsewhere"
         assert recipe.grpo is not None and len(recipe.grpo.watch) == 8
         assert "# A: seen" in text and "# About 1,480 pairs" in text, (
             "the evidence, and the old recipe's comments"
         )
+
+
+CHANGED = {
+    "A": {"model", "grpo"},
+    "B": {"model", "stages", "sft", "grpo", "mix", "gates", "decisions"},
+    "C-extraction": {"grpo"},
+    "C-sql_qa": {"tasks"},
+    "C-insights": {"tasks"},
+}
+
+
+@pytest.mark.parametrize("scenario", TREE, ids=lambda rule: rule.name)
+def test_a_next_recipe_differs_in_what_its_scenario_says_and_in_nothing_else(
+    scenario: DecisionRule, tmp_path: Path
+) -> None:
+    old = load_recipe(PATH)
+    target = tmp_path / f"{scenario.recipe}.toml"
+    write_next(next_recipe(PATH.read_text(encoding="utf-8"), scenario, [], old.name), target)
+    new = load_recipe(target)
+    aside = {"name", "description", "decisions"}
+    changed = {
+        field.name for field in fields(old) if getattr(old, field.name) != getattr(new, field.name)
+    }
+    assert changed - aside == CHANGED[scenario.name] - aside
+    if scenario.name == "C-extraction":
+        assert old.grpo is not None and new.grpo is not None
+        assert new.grpo.weights == {"extraction": 0.6, "extraction_values": 0.4}
+        assert replace(new.grpo, weights=old.grpo.weights) == old.grpo
 
 
 def test_a_leads_to_the_seeds_settings_and_they_are_the_shipped_recipe(tmp_path: Path) -> None:

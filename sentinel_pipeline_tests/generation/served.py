@@ -23,6 +23,8 @@ class Served:
         self.at_once = self.most_at_once = 0
         self.lock = threading.Lock()
         self.url = ""
+        self.models: list[Body] = []
+        """What ``/v1/models`` lists."""
 
     def handle(self, path: str, body: Body, key: str | None) -> Reply:
         with self.lock:
@@ -63,6 +65,13 @@ def serving(answer: Callable[[Body], Reply | str]) -> Iterator[Served]:
             self.send_response(status)
             for name, value in (headers[0] if headers else {}).items():
                 self.send_header(name, value)
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def do_GET(self) -> None:
+            data = json.dumps({"object": "list", "data": state.models}).encode()
+            self.send_response(200)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -16,6 +16,13 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.critic.labels import label
 from sentinel_pipeline.generation.answers import Answer
+from sentinel_pipeline.generation.conversations import (
+    KINDS,
+    SHOWN_CONVERSATIONS,
+    asked_text,
+    read_turns,
+    shown_text,
+)
 from sentinel_pipeline.generation.guards import Known
 from sentinel_pipeline.generation.prompts import Prompt
 from sentinel_pipeline.generation.self_instruct import (
@@ -32,6 +39,7 @@ from sentinel_pipeline.mix.suite_index import prompt_features
 from sentinel_pipeline.records import CATEGORIES, Candidate, Message
 from sentinel_pipeline.records.data_spec import SHARES, CriticSpec, SelfGenerated
 from sentinel_pipeline.records.decoding import Decoding
+from sentinel_pipeline.tasks.suites import load_suite
 
 NOUNS = (
     "apple",
@@ -207,6 +215,105 @@ def _never() -> object:
         accepted = Label(False, "rejected: format_pass")
 
     return Labels()
+
+
+def conversing(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
+    """A base model that goes on with conversations, well and badly."""
+    for prompt in prompts:
+        chance, text = Random(prompt.id), prompt.messages[0].content
+        assert text.endswith("\nUser:") and text.count("Kind: ") == 4
+        nouns = chance.sample(NOUNS, 4)
+        asked = [f" Tell me of a {noun} number {chance.randrange(900)}." for noun in nouns]
+        answered = [f"A {noun} is by the door." for noun in nouns]
+        pairs = [
+            f"{question}\nAssistant: {answer}"
+            for question, answer in zip(asked, answered, strict=True)
+        ]
+        said = chance.choice(
+            [
+                "\nUser:".join(pairs[:3]) + "\n\nKind: topic\nTopic: more",
+                "\nUser:".join(pairs) + "<|endoftext|>junk",
+                "\nUser:".join(pairs[:2]) + "\n\nKind: topic",
+                "\nUser:".join([pairs[0], pairs[0], pairs[1]]) + "\n\nKind: topic",
+                f"{asked[0]}\nUser: again?\nAssistant: Yes.\n\nKind: topic",
+                "\nUser:".join(pairs[:3]),
+            ]
+        )
+        yield [Answer(prompt.id, said, False, 3, 0.0)]
+
+
+def conversation_writer(**changes: Any) -> Writer:
+    spec = SelfGenerated(kind="conversations", **{"rows": 20, "attempts": 20.0, **changes})
+    judge = critic_judge(CriticSpec())
+    return Writer(
+        engine=conversing, spec=spec, shares=SHARES, seed=3, batch_size=8, ends=ENDS, judge=judge
+    )
+
+
+def test_conversations_have_turns_and_every_attempt_is_accounted_for(tmp_path: Path) -> None:
+    made = conversation_writer()
+    made.write(tmp_path / "rounds.jsonl")
+    report = summary(made.attempts, made.spec)
+    assert report["rows"] == 20
+    assert {"length", "repetition", "form", "unfinished"} <= set(report["refused"])
+    assert set(report["categories"]) == set(KINDS)
+    for attempt in made.accepted:
+        candidate = attempt.to_candidate()
+        roles = [turn.role for turn in candidate.messages]
+        assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"]
+        assert 3 <= roles.count("user") <= 5
+        assert (candidate.category, candidate.completion) == ("general_chat", attempt.response)
+        assert "Kind:" not in attempt.response and "junk" not in attempt.response
+    texts = [attempt.instruction for attempt in made.accepted]
+    assert len(set(texts)) == 20, "none is written twice"
+
+
+def test_a_killed_run_of_conversations_ends_with_the_same_rows(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
+    conversation_writer(rows=60).write(whole)
+
+    def dies(kept: int, tried: int, tokens: int) -> None:
+        if tried >= 2 * ROUND:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        conversation_writer(rows=60).write(killed, dies)
+    conversation_writer(rows=60).write(killed)
+    assert killed.read_bytes() == whole.read_bytes()
+
+
+def test_every_demonstrated_conversation_is_read_as_one_and_accepted() -> None:
+    rows = []
+    for shown in SHOWN_CONVERSATIONS:
+        text = shown_text(shown).partition("User:")[2]
+        turns, reason = read_turns(text, 3, 5)
+        assert reason == "" and tuple(turn.content for turn in turns) == shown.turns
+        rows.append(
+            Candidate(
+                id=shown.kind,
+                source="shown",
+                messages=tuple(turns[:-1]),
+                completion=turns[-1].content,
+                category="general_chat",
+            )
+        )
+    assert {row.id for row in rows} == set(KINDS)
+    assert [each.accepted.reason for each in label(rows) if not each.accepted.value] == []
+
+
+def test_no_demonstration_is_a_conversation_of_the_suite() -> None:
+    known = Known(0.6)
+    for task in load_suite("conversations"):
+        known.add(asked_text(task.messages))
+    for shown in SHOWN_CONVERSATIONS:
+        assert known.nearest("\n".join(shown.turns[::2])) < 0.6, shown.kind
+
+
+@given(st.text(max_size=200))
+def test_whatever_a_base_model_writes_is_read_or_refused_with_a_reason(text: str) -> None:
+    turns, reason = read_turns(text, 1, 3)
+    if not reason:
+        assert len(turns) in (2, 4, 6) and all(turn.content for turn in turns)
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

@@ -17,9 +17,10 @@ from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.generation import Decoding, Prompt, read_answers
 from sentinel_pipeline.generation.answers import Answer, answer_by
 from sentinel_pipeline.generation.cache import AnswerCache
-from sentinel_pipeline.generation.server import Server, ServerSpec
+from sentinel_pipeline.generation.server import Server, ServerSpec, spec_of
 from sentinel_pipeline.records import FunctionCalls, Message, TextAnswer
 from sentinel_pipeline.records.conversation import place_of
+from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline_tests.generation.served import completion, serving
 
 
@@ -162,6 +163,12 @@ REFUSED = [
     ),
     (404, {"error": "no such model"}, r"HTTP 404.*Check --base-url and the model's name"),
     (400, {"error": "unknown field"}, r"HTTP 400: .*unknown field"),
+    (
+        400,
+        {"error": "Unsupported parameter: use 'max_completion_tokens'"},
+        "Bound its answers by that field: --token-limit max_completion_tokens",
+    ),
+    (400, {"error": "'temperature' does not support 0"}, "Leave them out: --no-send-sampling"),
 ]
 
 
@@ -380,3 +387,100 @@ def test_a_reply_without_words_is_its_calls_or_its_refusal(
     )
     assert row.stopped and row.completion.strip()
     assert found.outcome == outcome
+
+
+def test_several_servers_share_the_work(tmp_path: Path) -> None:
+    with serving(lambda body: "one") as first, serving(lambda body: "two") as second:
+        both = spec(first.url, more_urls=(second.url,), concurrency=1)
+        with Server(both) as server:
+            assert answer_by(server, prompts(10), Decoding(), tmp_path / "a.jsonl") == 0
+    assert (len(first.asked), len(second.asked)) == (5, 5)
+
+
+def test_a_server_that_is_out_rests_while_another_answers(tmp_path: Path) -> None:
+    """No item waits for it: its pause is longer than the test."""
+    with serving(lambda body: (503, {})) as broken, serving(lambda body: "fine") as sound:
+        both = spec(broken.url, more_urls=(sound.url,), concurrency=1, wait_s=30.0)
+        began = time.monotonic()
+        with Server(both) as server:
+            assert answer_by(server, prompts(6), Decoding(), tmp_path / "a.jsonl") == 0
+            assert server.usage.failed == 0
+    assert time.monotonic() - began < 20
+    assert len(broken.asked) == 1 and len(sound.asked) == 6
+
+
+def test_a_reasoning_models_own_words_are_sent(tmp_path: Path) -> None:
+    """It knows another field for the bound, an effort, and no temperature or seed."""
+    with serving(lambda body: "fine") as served:
+        reasoning = spec(
+            served.url, token_limit="max_completion_tokens", reasoning_effort="low", sampling=False
+        )
+        with Server(reasoning) as server:
+            decoding = Decoding(temperature=0.7, max_new_tokens=900)
+            answer_by(server, prompts(1), decoding, tmp_path / "a.jsonl")
+            server.ask([Message("user", "judge")], max_tokens=500)
+    for body, limit in zip(served.asked, (900, 500), strict=True):
+        assert body["max_completion_tokens"] == limit and body["reasoning_effort"] == "low"
+        assert not {"max_tokens", "temperature", "top_p", "seed"} & body.keys()
+
+
+def test_a_server_must_say_that_it_serves_the_weights_in_question(tmp_path: Path) -> None:
+    """Its answers would be no evidence about others."""
+    weights = tmp_path / "model"
+    weights.mkdir()
+    with serving(lambda body: "fine") as served, Server(spec(served.url)) as server:
+        with pytest.raises(Infrastructure, match=r"does not tell of a model 'm'.*vllm serve"):
+            server.require_serves(weights)
+        served.models = [{"id": "m", "root": "Qwen/Qwen3-4B"}]
+        with pytest.raises(Infrastructure, match=r"serves Qwen/Qwen3-4B as 'm', not the weights"):
+            server.require_serves(weights)
+        served.models = [{"id": "m", "root": str(weights)}]
+        server.require_serves(weights)
+
+
+def test_a_recipe_names_its_servers(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('[bench]\nengine = "server"\n[server]\nmodel = "m"\n')
+    with pytest.raises(BadInput, match=r"server\.base_urls.*names no server"):
+        load_recipe(path)
+    path.write_text(
+        '[bench]\nengine = "server"\n[server]\nmodel = "m"\nbase_urls = ["http://a/v1", "http://b/v1"]\n'
+        'max_retries = 2\ntoken_limit = "max_completion_tokens"\n'
+    )
+    served = spec_of(load_recipe(path).server)
+    assert (served.urls, served.tries) == (("http://a/v1", "http://b/v1"), 3)
+    assert served.token_limit == "max_completion_tokens"
+
+
+def test_a_job_answers_by_servers_and_what_stays_unanswered_is_infrastructure(
+    tmp_path: Path,
+) -> None:
+    from sentinel_pipeline.records.engine_spec import ServerModel
+    from sentinel_pipeline.run_job import answer_suites
+    from sentinel_pipeline.store import write_parquet
+    from sentinel_pipeline.tasks.suites import load_suite
+    from sentinel_pipeline.worker.interrupts import Interrupts
+    from sentinel_pipeline.worker.jobs import AnswerJob
+    from sentinel_pipeline.worker.progress import Progress
+
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    tasks = load_suite("smoke")
+    write_parquet(tmp_path / "smoke.parquet", (task.to_row() for task in tasks), "tasks")
+    refused = last({"messages": [turn.to_dict() for turn in tasks[0].messages]})
+    with serving(lambda body: (500, {}) if last(body) == refused else "fine") as served:
+        served.models = [{"id": "m", "root": str(model)}]
+        job = AnswerJob(
+            logs=tmp_path / "logs",
+            model=model,
+            suites={"smoke": str(tmp_path / "smoke.parquet")},
+            engine="server",
+            server=ServerModel(model="m", base_urls=(served.url,), max_retries=1),
+        )
+        progress = Progress(None, "answer", lambda text: None)
+        with pytest.raises(Infrastructure, match=r"1 of 8 items have no answer.*run again"):
+            answer_suites(job, progress, Interrupts())
+        served.answer = lambda body: "fine"
+        assert answer_suites(job, progress, Interrupts())["items"] == 8
+    assert {row.id for row in read_answers(job.logs / "smoke.jsonl")} == {t.id for t in tasks}

@@ -29,7 +29,7 @@ from sentinel_pipeline.records.gate_spec import GatePolicy
 from sentinel_pipeline.records.judge_spec import JudgeModel, JudgeSpec
 from sentinel_pipeline.records.training_spec import PairsSpec
 from sentinel_pipeline.store import Home, Ledger
-from sentinel_pipeline_tests.generation.served import Served, serving
+from sentinel_pipeline_tests.generation.served import Served, completion, serving
 from sentinel_pipeline_tests.llm_judge.test_ask import ITEMS, LABELS, answered, reads
 
 RUBRIC = "Right sums."
@@ -162,6 +162,25 @@ def test_a_reply_that_says_neither_word_is_no_score(home: Home, answers: Path, r
     with serving(lambda body: reply) as served:
         add_verdicts(home, ledger, spec(served, ledger=ledger), tasks(), answers)
     assert outcomes(answers) == {"pass": 1, "fail": 0, "infra": 120}
+
+
+def test_a_thought_that_fills_the_room_is_no_score_and_the_others_are_judged(
+    home: Home, answers: Path
+) -> None:
+    ledger = Ledger(home.ledger)
+
+    def thinking(body: dict[str, Any]) -> Any:
+        if "Add 7 and 1." in body["messages"][-1]["content"]:
+            return 200, completion("<think>PASS or FAIL", finish="length")
+        return f"<think>PASS or FAIL</think>{answered(body)}"
+
+    with serving(thinking) as served:
+        add_verdicts(home, ledger, spec(served, ledger=ledger), tasks(), answers)
+    assert outcomes(answers) == {"pass": 61, "fail": 59, "infra": 1}
+    reason = next(
+        row["reason"] for row in read_verdicts(answers).values() if row["outcome"] == "infra"
+    )
+    assert "j ended at 16 tokens before its verdict" in reason
 
 
 def test_pairs_are_ranked_by_critic_and_judge(home: Home, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.gates.fences import SHARES as SHARES_FENCE
+from sentinel_pipeline.gates.fences import decide_shares, fence_policy
 from sentinel_pipeline.mix.build import LeftOut, build_mix
 from sentinel_pipeline.mix.report import MixReport
 from sentinel_pipeline.mix.survey import draw
@@ -26,6 +28,7 @@ from sentinel_pipeline.records import (
     TextAnswer,
 )
 from sentinel_pipeline.records.data_spec import SHARES, MixSpec
+from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.store import write_parquet
 
 
@@ -285,3 +288,53 @@ def test_no_rows_give_an_empty_mix_and_a_report() -> None:
     assert mix.report.to_plot().startswith(
         "![The mix, before and after (rows)](data:image/svg+xml;base64,"
     )
+
+
+def _sized(category: str, number: int, words: int) -> Candidate:
+    row = _candidate(category, number)
+    return replace(row, completion=" ".join(f"{category}{number}w{at}" for at in range(words)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10), st.integers(200, 2000))
+def test_a_large_row_does_not_end_its_category(seed: int, quota: int) -> None:
+    """Three hundred small rows and five that are larger than the quota: the small ones fill it."""
+    small = [_sized("general_chat", number, 12) for number in range(300)]
+    large = [_sized("general_chat", 1000 + number, 3000) for number in range(5)]
+    rows = [*small, *large]
+    mix = _mix(rows, seed=seed, unit="tokens", size=quota, shares={"general_chat": 1.0})
+    [chat] = mix.report.quotas
+    assert chat.short <= 20, "less than one small row is missing"
+    assert chat.taken <= quota
+    assert {row.id for row in mix.rows} <= {row.id for row in small}
+    assert len(mix.rows) + len(mix.left_out) == len(rows)
+
+
+def test_a_large_row_does_not_end_its_source() -> None:
+    rows = [_sized("general_chat", number, 12) for number in range(100)]
+    rows.append(_sized("general_chat", 1000, 3000))
+    caps: dict[str, Any] = {"source_caps": {"test": 500}}
+    for seed in range(5):
+        mix = _mix(rows, seed=seed, unit="tokens", shares={"general_chat": 1.0}, **caps)
+        assert 470 <= mix.report.quotas[0].taken <= 500
+        assert mix.report.left_out["source_cap"] + len(mix.rows) == len(rows)
+
+
+def test_one_row_of_a_category_does_not_shrink_the_mix_in_silence() -> None:
+    rows = _candidates({"executable_code": 4000, "general_chat": 1})
+    shares = {"executable_code": 0.9, "general_chat": 0.1}
+    mix = _mix(rows, shares=shares)
+    assert (len(mix.rows), mix.report.limited_by, mix.report.usable) == (10, "general_chat", 4001)
+    assert "general_chat has the least for its share" in mix.report.to_markdown()
+    decided = decide_shares(fence_policy(Recipe(name="r"), SHARES_FENCE), mix.report.to_json())
+    assert decided.verdict == "fail"
+    assert (
+        "holds the mix to 10 of 4001 usable rows (0.2 %, at least 5 % expected)" in decided.reason
+    )
+    sized = _mix(rows, shares=shares, size=100).report
+    assert sized.limited_by is None
+    decided = decide_shares(fence_policy(Recipe(name="r"), SHARES_FENCE), sized.to_json())
+    assert (decided.verdict, decided.reason[:27]) == ("fail", "short of general_chat 9 row")
+    balanced = _mix(_candidates({"executable_code": 400, "general_chat": 40}), shares=shares)
+    decided = decide_shares(fence_policy(Recipe(name="r"), SHARES_FENCE), balanced.report.to_json())
+    assert decided.verdict == "pass", decided.reason

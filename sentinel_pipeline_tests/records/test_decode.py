@@ -77,7 +77,9 @@ def bounded(cls: Class) -> Iterator[tuple[type[Any], str, float]]:
         kind, meta = bare(hint)
         inner = [part for part in (kind, *get_args(kind)) if is_dataclass(part)]
         for part in inner:
-            yield from bounded(part)
+            # A rule of a tree holds further rules: its own bounds are yielded already.
+            if part is not cls:
+                yield from bounded(part)
         if kind not in (int, float):
             continue
         step = 1 if kind is int else 1e-6
@@ -112,7 +114,7 @@ def test_no_number_of_a_recipe_is_without_bounds_but_those_that_may_be_anything(
         for name, hint in hints_of(cls).items():
             kind, meta = bare(hint)
             for part in (kind, *get_args(kind)):
-                if is_dataclass(part):
+                if is_dataclass(part) and part is not cls:
                     look(part)
             limits = (meta.gt, meta.ge, meta.lt, meta.le)
             if kind in (int, float) and all(limit is None for limit in limits):
@@ -123,6 +125,8 @@ def test_no_number_of_a_recipe_is_without_bounds_but_those_that_may_be_anything(
         "Condition.at_least",
         "Condition.below",
         "Condition.above",
+        "Question.before",
+        "Question.threshold",
         "WatchRule.threshold",
     }
 

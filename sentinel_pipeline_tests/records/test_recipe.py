@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.recipe import Recipe, load_recipe
+from sentinel_pipeline.store import Home
+from sentinel_pipeline.training.planning.plan import make_plan
 from sentinel_pipeline_tests.conftest import ROOT
 
 CURVES = "[grpo]\n[[decisions]]\nstage='grpo'\nevidence='curves'\n[[decisions.rules]]\naction='next_recipe'\nname='A'\nwhy='t'\n"
@@ -62,6 +64,11 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
             "[gates.capability_gap]\nseverity = 'warn'",
             "gates.capability_gap.severity",
             "never starts without it",
+        ),
+        (
+            "[model]\ncapable_because = ' '\n[gates.capability_gap]\nseverity = 'off'",
+            "gates.capability_gap.severity",
+            "model.capable_because",
         ),
         (
             "[gates.pass_at_1]\nagainst = 'dpo'",
@@ -247,6 +254,19 @@ def test_v41_is_the_seeds_recipe_as_it_must_be_written_today() -> None:
     assert sum(recipe.tasks.train.values()) == 1480
 
 
+def test_a_capable_model_is_trained_where_the_recipe_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "style.toml"
+    path.write_text(
+        "[model]\ncapable_because = 'it has to learn our format'\n"
+        "[gates.capability_gap]\nseverity = 'off'\n"
+    )
+    recipe = load_recipe(path)
+    assert recipe.gates["capability_gap"].severity == "off"
+    assert make_plan(recipe, Home(tmp_path)).warnings[0] == (
+        "a model is trained that may be capable already: it has to learn our format"
+    )
+
+
 def test_the_default_gates_judge_a_suite_of_ones_own(tmp_path: Path) -> None:
     recipe = load_recipe(write(tmp_path, "[bench]\nsuites = ['mine']\n"))
     judged = {name: policy.suite for name, policy in recipe.gates.items()}
@@ -289,3 +309,10 @@ def test_a_wrong_source_of_tasks_is_named(tmp_path: Path, text: str, field: str,
     with pytest.raises(BadInput) as caught:
         load_recipe(write(tmp_path, f"[[tasks.source]]\n{text}"))
     assert caught.value.field == field and says in str(caught.value)
+
+
+def test_a_finished_grpo_run_has_a_next_recipe_to_ask_for_and_an_unfinished_one_has_none() -> None:
+    recipes = ROOT / "data" / "recipes"
+    tucano = load_recipe(recipes / "tucano-0.5b-v4.1.toml")
+    assert tucano.asks_curves(["base", "grpo"]) and not tucano.asks_curves(["base"])
+    assert not load_recipe(recipes / "tiny.toml").asks_curves(["base", "sft", "dpo", "grpo"])

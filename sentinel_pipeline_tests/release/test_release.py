@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from sentinel_pipeline.critic.version import scorer_version
 from sentinel_pipeline.errors import BadInput, GateRefused, Infrastructure
 from sentinel_pipeline.gates import policy_hash
 from sentinel_pipeline.gates.fences import blocking_fences, decide_clean, fence_key
-from sentinel_pipeline.records import GateVerdict, Interval
+from sentinel_pipeline.records import GateVerdict, Interval, SampleScore
 from sentinel_pipeline.release.bundle import write_bundle
 from sentinel_pipeline.release.card import model_card
 from sentinel_pipeline.release.evidence import gather
-from sentinel_pipeline.store import Artifact, Home, Ledger, Store
+from sentinel_pipeline.release.papers import error_analysis, final_comparison, reproduction
+from sentinel_pipeline.store import Artifact, Home, Ledger, Store, write_parquet
+from sentinel_pipeline.store.marks import mark
 from sentinel_pipeline.store.retention import removable
 from sentinel_pipeline.training.loop.parity import check_parity
 from sentinel_pipeline_tests.chat.material import license_scorers, report_json, write_model
@@ -149,6 +151,17 @@ def test_every_reason_is_told_at_once(home: Home, model: Any) -> None:
         look(home)
     for says in ("never audited", "pass_at_1", "Export parity"):
         assert says in str(refused.value)
+
+
+def test_what_was_made_from_a_superseded_mix_is_not_released(home: Home, model: Any) -> None:
+    build(home, model)
+    license_scorers(home)
+    mix = Store.reading(home, "tiny").get("rebalanced_mix")
+    mark(home, [mix], "superseded", "rows of the old template", marked_by="ann")
+    with pytest.raises(GateRefused, match="rebalanced_mix/run-1 is superseded .rows of the old"):
+        look(home)
+    mark(home, [mix], "archived", "evidence", marked_by="ann")
+    assert look(home).stage == "sft"
 
 
 def test_a_newer_checkpoint_is_not_released_on_the_old_ones_report(home: Home, model: Any) -> None:
@@ -313,7 +326,7 @@ def test_a_dry_run_and_a_refusal_write_nothing(good: Command) -> None:
     assert good("--dry-run")["folder"] is None
     assert not folder.exists()
     decide(good.home, "pass_at_1", verdict="fail", reason="too low")
-    assert good(code=3) == {}
+    assert good(code=3)["error"]["exit_code"] == 3
     assert "pass_at_1" in good.said and "too low" in good.said and not folder.exists()
 
 
@@ -398,3 +411,87 @@ def test_lm_eval_scores_the_bundle_as_plain_transformers_does(
         likely = model(whole[:, :-1]).logits.float().log_softmax(-1)
     each = likely.gather(-1, whole[:, 1:, None])[0, prefix.shape[1] - 1 :, 0]
     assert scored == pytest.approx(each.sum().item(), rel=1e-4)
+
+
+def answer(number: int, outcome: str, reason: str = "passed", text: str = "x") -> SampleScore:
+    return SampleScore(
+        task_id=f"t{number}", category="executable_code", family="functions", completion=text, outcome=outcome,  # type: ignore[arg-type]  # an outcome
+        reason=reason, syntax_ok=True, stopped=True, tokens=1, seconds=0.0,
+    )  # fmt: skip
+
+
+HOSTILE = "# not a heading\n<script>alert(1)</script>\n| a | b |\nAKIAIOSFODNN7EXAMPLQ"
+
+
+def with_samples(home: Home, model: Any) -> Any:
+    """Evidence whose reports hold their answers: 1 of 6 before, 4 of 6 after."""
+    build(home, model)
+    license_scorers(home)
+    evidence = look(home)
+    base = [answer(n, "pass" if n == 0 else "fail", "assertion: f(1)") for n in range(6)]
+    after = [answer(n, "pass") for n in range(4)] + [
+        answer(n, "fail", "syntax_error: line 1 | `x`", HOSTILE) for n in range(4, 6)
+    ]
+    for report, samples in ((evidence.ancestor("base_report"), base), (evidence.report, after)):
+        folder = report.folder / "heldout"
+        write_parquet(
+            folder / "samples.parquet",
+            ({k: v for k, v in asdict(s).items() if k != "seconds"} for s in samples),
+            "samples",
+        )
+    return evidence
+
+
+def test_the_final_comparison_is_text_with_rates_intervals_and_paired_p(
+    home: Home, model: Any
+) -> None:
+    text = final_comparison(with_samples(home, model))
+    assert text.startswith("tiny: base -> sft\n\nheldout\n")
+    assert "  sft    Pass@1 80.0 % [75.1 %, 84.1 %], n 300\n" in text
+    assert "base -> sft: +50.0 % [" in text and "3 gained, 0 lost, exact paired p = 0.25" in text
+    smoke = text[text.index("\nsmoke\n") :]
+    assert "->" not in smoke, "the base model was not measured on it"
+
+
+def test_the_error_analysis_counts_by_kind_and_shows_answers_as_text(
+    home: Home, model: Any
+) -> None:
+    text = error_analysis(with_samples(home, model))
+    assert "| functions | syntax\\_error | 2 | 6 |" in text
+    assert "    <script>alert(1)</script>" in text.splitlines()
+    lines = [line for line in text.splitlines() if not line.startswith("    ")]
+    assert not any("<script>" in line or line == "# not a heading" for line in lines)
+    assert "AKIAIOSFODNN7EXAMPLQ" not in text
+
+
+def test_the_reproduction_names_recipe_seed_versions_hashes_and_commands(
+    home: Home, model: Any
+) -> None:
+    evidence = with_samples(home, model)
+    told = reproduction(evidence, home)
+    assert told["recipe_sha256"] == evidence.recipe.sha256()
+    assert told["recipe_toml"] == (home.recipes / "tiny.toml").read_text()
+    assert told["artifacts"]["sft_checkpoint"]["content_hash"] == evidence.checkpoint.hash
+    assert told["commands"][1] == "sentinel run tiny" and told["seed"] == 1
+    assert told["versions"] == evidence.checkpoint.manifest.versions
+
+
+def test_a_bench_report_about_these_weights_is_published_and_another_is_refused(
+    home: Home, model: Any, tmp_path: Path
+) -> None:
+    made = build(home, model)
+    license_scorers(home)
+    store = Store(home, "bench", "run-9", "run-9")
+    for name, checkpoint in (("mine", made.hash), ("other", "f" * 64)):
+        with store.writing(name, recipe_hash="-", seed=1) as out:
+            out.json("ifeval/report.json", report_json("ifeval", "bench", checkpoint, 9, 20))
+    command = Command(home)
+    command("--report", str(store.get("mine").folder), "--out", str(tmp_path / "out"))
+    published = tmp_path / "out" / "benchmarks" / "selected" / "run-9" / "ifeval.json"
+    assert json.loads(published.read_text())["passed"] == 9
+    for name in ("final_comparison.txt", "errors.md", "reproduction.json"):
+        assert (tmp_path / "out" / name).is_file()
+    assert command("--report", str(store.get("other").folder), code=2)["error"]["exit_code"] == 2
+    assert "is about ffffffffffff, not about the checkpoint" in command.said
+    assert command("--report", str(tmp_path), code=2)["error"]["exit_code"] == 2
+    assert "holds no report" in command.said

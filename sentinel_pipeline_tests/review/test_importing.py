@@ -11,20 +11,26 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Message
 from sentinel_pipeline.records.sft_candidate import SftCandidate
 from sentinel_pipeline.review import importing
 from sentinel_pipeline.review.blind import add_batch, next_item
-from sentinel_pipeline.review.cards import read_card
+from sentinel_pipeline.review.cards import read_card, trail
 from sentinel_pipeline.review.database import Database
+from sentinel_pipeline.review.decisions import decide, revise
+from sentinel_pipeline.review.exporting import release, write_export
 from sentinel_pipeline.review.importing import Imported, files_of, import_file
-from sentinel_pipeline.review.review_queue import ReviewQueue, User
-from sentinel_pipeline.review.schema import bodies, cards, quarantine
+from sentinel_pipeline.review.review_queue import Refused, ReviewQueue, User
+from sentinel_pipeline.review.schema import bodies, cards, corrections, quarantine
+from sentinel_pipeline.review.summary import approved_waiting
+from sentinel_pipeline.review.trail import check_trail
 from sentinel_pipeline.secrets import MASK
+from sentinel_pipeline.store import read_jsonl
 from sentinel_pipeline_tests.review.material import ADD_ONE, SEED_RECORD, Clock, record, write_lines
+from sentinel_pipeline_tests.review.test_queue import passed
 
 ANN = User("ann", "reviewer")
 
@@ -158,7 +164,9 @@ def test_two_lines_of_one_id_in_one_file(desk: ReviewQueue, tmp_path: Path) -> N
             {"corrected_response": "x"},
             "record: corrected_response: expected null while status is needs_review",
         ),
-        ({"surprise": 1}, "record: surprise: unknown key"),
+        ({"": 1}, "record: an extra key: is empty"),
+        ({"sur\u202eprise": 1}, "record: an extra key: holds characters that cannot be printed"),
+        ({"surprise": float("nan")}, "record: surprise: holds NaN or Infinity"),
     ],
 )
 def test_a_bad_record_is_quarantined_with_its_line_and_field(
@@ -178,6 +186,106 @@ def test_an_absent_null_is_not_a_null(desk: ReviewQueue, tmp_path: Path) -> None
     assert reasons(desk)[0][1] == "record: corrected_response: is missing and has no default"
 
 
+OWN_KEYS = {
+    "reviewer_hint": "off by one",
+    "latency": {"first": 0.2, "all": [1, 2, None]},
+    "extra": {"extra": True},
+    "taken_at": 3,
+}
+"""Keys that the labelling request does not name, among them some that tables of ours have."""
+
+
+def test_keys_that_the_request_does_not_name_travel_with_the_card_and_out_again(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [SEED_RECORD | OWN_KEYS, record(2)])
+    assert import_file(desk, path, actor="ann") == Imported(2, extra=1)
+    assert import_file(desk, path, actor="ann") == Imported(0, 2)
+    name = SEED_RECORD["id"]
+    with desk.db.reading() as connection:
+        card = read_card(connection, desk, name, ANN)
+    assert card.record.to_json() == SEED_RECORD | OWN_KEYS
+    assert card.record.extra == OWN_KEYS
+    passed(desk, name, "fine")
+    decide(desk, ANN, name, 1, "approved", "fine")
+    write_export(release(desk, "retire", actor="ann"), tmp_path / "out")
+    (line,) = read_jsonl(tmp_path / "out" / "corrections.lineage.jsonl")
+    assert line["extra"] == OWN_KEYS
+    (row,) = read_jsonl(tmp_path / "out" / "corrections.jsonl")
+    assert list(row) == ["messages"], "what trains has the form that was asked for, and no more"
+
+
+def test_another_value_of_a_key_of_its_own_is_another_content(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    import_file(desk, write_lines(tmp_path / "a.jsonl", [record(1, hint="a")]), actor="ann")
+    path = write_lines(tmp_path / "b.jsonl", [record(1, hint="b"), record(1, hint="a")])
+    assert import_file(desk, path, actor="ann") == Imported(0, 1, 1)
+
+
+def test_a_key_of_its_own_hides_no_secret_and_no_surrogate_stops_an_export(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    key = "gh" + "p_" + "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW3xY5zA7"
+    row = record(1, env={"token": key}, odd="\ud800", status="approved", corrected_response="one")
+    path = write_lines(tmp_path / "a.jsonl", [row])
+    import_file(desk, path, actor="ann", trust_approved=True)
+    write_export(release(desk, "retire", actor="ann"), tmp_path / "out")
+    (line,) = read_jsonl(tmp_path / "out" / "corrections.lineage.jsonl")
+    assert line["extra"] == {"env": {"token": MASK}, "odd": "?"}
+    with desk.db.reading() as connection:
+        assert key not in str(connection.execute(select(bodies)).all())
+
+
+def test_what_a_card_can_do_without_may_be_absent(desk: ReviewQueue, tmp_path: Path) -> None:
+    optional = (
+        "source", "timestamp", "quality_score", "task_name", "model_name", "node_id", "gpu_id", "tokens_per_sec",
+    )  # fmt: skip
+    row = {key: value for key, value in SEED_RECORD.items() if key not in optional}
+    assert import_file(desk, write_lines(tmp_path / "a.jsonl", [row]), actor="ann").imported == 1
+    with desk.db.reading() as connection:
+        card = read_card(connection, desk, SEED_RECORD["id"], ANN)
+    assert card.record.quality_score is None and card.record.tokens_per_sec is None
+    assert {key: card.record.to_json()[key] for key in row} == row
+    nothing = SEED_RECORD | dict.fromkeys(optional[2:], None) | {"task_name": "", "model_name": ""}
+    nothing |= {"source": "", "timestamp": ""}
+    path = write_lines(tmp_path / "b.jsonl", [nothing])
+    assert import_file(desk, path, actor="ann") == Imported(0, 1), "absent and null are the same"
+
+
+def test_a_misspelt_key_that_is_needed_is_named_with_its_near_one(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    row = record(1)
+    row["model_reponse"] = row.pop("model_response")
+    assert import_file(desk, write_lines(tmp_path / "a.jsonl", [row]), actor="ann").quarantined == 1
+    assert reasons(desk)[0][1] == (
+        "record: model_response: is missing and has no default. The line has 'model_reponse': rename it"
+    )
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(categories=["L", "N", "P"]), min_size=1),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(),
+            lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+        ),
+    )
+)
+def test_any_further_keys_are_read_back_as_they_are(further: dict[str, object]) -> None:
+    line = json.dumps({key: value for key, value in further.items() if key not in SEED_RECORD})
+    data = SEED_RECORD | json.loads(line)
+    assert SftCandidate.from_json(data).to_json() == data
+
+
+def test_a_line_that_is_nested_too_deeply_is_quarantined(desk: ReviewQueue, tmp_path: Path) -> None:
+    deep = json.dumps(record(1))[:-1] + ', "deep": ' + "[" * 900 + "]" * 900 + "}"
+    path = write_lines(tmp_path / "a.jsonl", [deep, record(2)])
+    counts = import_file(desk, path, actor="ann")
+    assert (counts.imported + counts.quarantined, counts.imported >= 1) == (2, True)
+
+
 def test_decided_records_keep_their_status_and_secrets_stay_out(
     desk: ReviewQueue, tmp_path: Path
 ) -> None:
@@ -187,18 +295,79 @@ def test_decided_records_keep_their_status_and_secrets_stay_out(
         record(2, status="discarded"),
         record(3, status="approved", corrected_response=f"token = '{key}'"),
     ]
-    assert import_file(desk, write_lines(tmp_path / "a.jsonl", rows), actor="ann") == Imported(
-        2, 0, 0, 1
-    )
+    path = write_lines(tmp_path / "a.jsonl", rows)
+    counts = import_file(desk, path, actor="ann", trust_approved=True)
+    assert counts == Imported(2, 0, 0, 1, drafts=0, trusted=1)
     with desk.db.reading() as connection:
         card = read_card(connection, desk, "card-000001", ANN)
     assert (card.status, card.correction, card.checked, card.decided_by) == (
         "approved",
         "one",
-        "import",
+        "trusted",
         "import",
     )
+    (event,) = trail(desk, card_id="card-000001")
+    assert (event.actor, event.action) == ("ann", "trust-approved")
     assert "github_token" in reasons(desk)[0][1] and key not in reasons(desk)[0][1]
+
+
+def test_what_a_file_approves_comes_in_as_a_draft_for_everybody(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    rows = [record(1, status="approved", corrected_response="one"), record(2)]
+    path = write_lines(tmp_path / "a.jsonl", rows)
+    assert import_file(desk, path, actor="ann") == Imported(2, drafts=1)
+    assert import_file(desk, path, actor="ann") == Imported(0, 2)
+    for person in (ANN, User("bob", "reviewer")):
+        with desk.db.reading() as connection:
+            card = read_card(connection, desk, "card-000001", person)
+        assert (card.status, card.decided_by, card.correction, card.draft) == (
+            *("needs_review", None, None),
+            "one",
+        )
+    with pytest.raises(Refused, match="the checks have not run on this text"):
+        decide(desk, ANN, "card-000001", 1, "approved", "one")
+    assert release(desk, "retire", actor="ann").rows == []
+    passed(desk, "card-000001", "one")
+    decide(desk, ANN, "card-000001", 1, "approved", "one")
+    (row,) = release(desk, "retire", actor="ann").rows
+    assert (row.text, row.decided_by, row.checked) == ("one", "ann", "form")
+
+
+def test_a_file_that_is_trusted_later_approves_what_nobody_decided(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    rows = [record(n, status="approved", corrected_response="one") for n in range(3)]
+    path = write_lines(tmp_path / "a.jsonl", rows)
+    import_file(desk, path, actor="ann")
+    decide(desk, ANN, "card-000000", 1, "discarded")
+    counts = import_file(desk, path, actor="eve", trust_approved=True)
+    assert counts == Imported(0, 3, trusted=2)
+    assert import_file(desk, path, actor="eve", trust_approved=True) == Imported(0, 3)
+    exported = release(desk, "retire", actor="ann")
+    assert [row.record.id for row in exported.rows] == ["card-000001", "card-000002"]
+    assert (exported.trusted, exported.unseen) == (2, 0)
+    assert [event.actor for event in trail(desk, card_id="card-000001")] == ["eve"]
+    assert check_trail(desk.db).broken is None
+
+
+def test_what_a_file_approved_when_files_were_believed_leaves_no_more_unseen(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    rows = [record(n, status="approved", corrected_response="one") for n in range(2)]
+    path = write_lines(tmp_path / "a.jsonl", rows)
+    import_file(desk, path, actor="ann", trust_approved=True)
+    with desk.db.writing() as connection:
+        connection.execute(update(corrections).values(checked="import"))
+    exported = release(desk, "retire", actor="ann")
+    assert (exported.rows, exported.unseen) == ([], 2)
+    assert approved_waiting(desk)[0] == 0
+    passed(desk, "card-000000", "one")
+    revise(desk, User("eve", "lead"), "card-000000", 1, "approved", "one")
+    import_file(desk, write_lines(tmp_path / "b.jsonl", rows[1:]), actor="bob", trust_approved=True)
+    exported = release(desk, "retire", actor="ann")
+    assert [row.checked for row in exported.rows] == ["form", "trusted"]
+    assert (exported.trusted, exported.unseen) == (1, 0)
 
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil\u202c\x00\ud800 \U0001f600"

@@ -36,20 +36,26 @@ def test_an_old_database_is_brought_up_and_a_newer_one_is_left_alone(url: str) -
     Database.__init__(old, url)
     with old.writing() as connection:
         schema.META.drop_all(
-            connection, tables=[schema.blind_labels, schema.blind_items, schema.batches]
+            connection,
+            tables=[
+                schema.blind_labels,
+                schema.blind_items,
+                schema.batches,
+                schema.card_recipes,
+            ],
         )
         connection.execute(schema.version.delete().where(schema.version.c.version > 1))
     old.close()
     again = Database(url)
     with again.reading() as connection:
-        assert schema.current_version(connection) == schema.LATEST == 2
+        assert schema.current_version(connection) == schema.LATEST == 5
         assert (
             connection.execute(select(func.count()).select_from(schema.batches)).scalar_one() == 0
         )
     with again.writing() as connection:
         connection.execute(schema.version.insert().values(version=99))
     again.close()
-    with pytest.raises(Infrastructure, match="has schema 99, this version knows 2"):
+    with pytest.raises(Infrastructure, match="has schema 99, this version knows 5"):
         Database(url)
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import datetime as dt
+import json
 
+import pytest
+from typer.testing import CliRunner
+
+from sentinel_pipeline.alerts.digest import old_licences
+from sentinel_pipeline.cli import app
 from sentinel_pipeline.review.review_queue import Conflict, Refused, Unknown, User
 from sentinel_pipeline.review.sign_off import GATE, proof, proofs, sign
 from sentinel_pipeline.store import Home, Ledger, Store
+from sentinel_pipeline.store.ledger import OLD_AFTER
+from sentinel_pipeline_tests.tools import days_ago
 
 EVE, ANN = User("eve", "lead"), User("ann", "reviewer")
 
@@ -40,3 +48,30 @@ def test_a_rebuilt_proof_is_not_signed_by_an_old_page(home: Home) -> None:
     with pytest.raises(Conflict, match="was rebuilt"):
         sign(home, EVE, "tiny-gap", old, "pass", "")
     assert Ledger(home.ledger).verdicts() == []
+
+
+def test_a_proof_shows_who_signed_it_when_and_whether_that_is_long_ago(home: Home) -> None:
+    make(home, "one")
+    seen = proof(home, "tiny-gap")
+    assert (seen.signed_at, seen.signed_as, seen.old) == (None, None, False)
+    sign(home, EVE, "tiny-gap", seen.subject_hash, "pass", "I looked")
+    signed = proof(home, "tiny-gap")
+    assert signed.signed_as == "reviewer eve" and not signed.old
+    assert signed.signed_at == dt.datetime.now(dt.UTC).isoformat(sep=" ")[: len("2026-01-01 10:00")]
+    assert [talk["answers"][0]["text"] for talk in signed.conversations] == ["no"]
+    with days_ago(OLD_AFTER.days + 1):
+        sign(home, EVE, "tiny-gap", seen.subject_hash, "pass", "I looked")
+    assert proof(home, "tiny-gap").old
+    ledger = Ledger(home.ledger)
+    entry = ledger.newest(GATE, seen.subject_hash)
+    assert entry is not None and entry.note == " (old: decided 91 days ago)"
+    assert list(old_licences(ledger, {"tiny-gap"})) == [
+        "tiny-gap/gap_proof: gap_sign_off is old, decided 91 days ago. Decide it again."
+    ]
+    assert list(old_licences(ledger, {"another"})) == []
+    shown = CliRunner().invoke(app, ["gate", "sign-off", "gap_proof", "tiny-gap", "--json"])
+    data = json.loads(shown.stdout)
+    assert data["signature"]["signed_by"] == "reviewer eve" and data["signature"]["old"]
+    assert data["conversations"] == signed.conversations
+    sign(home, EVE, "tiny-gap", seen.subject_hash, "pass", "I looked again")
+    assert not proof(home, "tiny-gap").old and list(old_licences(ledger, {"tiny-gap"})) == []

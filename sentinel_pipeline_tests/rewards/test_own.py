@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import pytest
 
 from sentinel_pipeline.audit.exam import Material, examine
 from sentinel_pipeline.audit.own_rewards import check_own_rewards, own_reward_exams
-from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records.reward_spec import OwnReward
+from sentinel_pipeline.errors import BadInput, Infrastructure
+from sentinel_pipeline.records.decode import Fault
+from sentinel_pipeline.records.reward_spec import OwnReward, RewardSpec
 from sentinel_pipeline.rewards import Scoring, reward_functions
 from sentinel_pipeline.rewards.own import OwnRewardFunction, own_rewards, own_version
+from sentinel_pipeline.sandbox.judge.zygotes import Lost, Zygote
 
 _NUMBERS = itertools.count()
 POLITE = """
@@ -186,3 +190,128 @@ def test_own_rewards_may_be_weighed_by_name_and_may_not_take_a_familys_name() ->
     assert weights == [1.0, 0.0]
     with pytest.raises(BadInput, match="is the name of a task family's reward"):
         reward_functions(["sums"], Scoring(), others=["sums"])
+
+
+def sandboxed(root: Path, source: str, function: str = "polite") -> OwnRewardFunction:
+    """A reward that runs in the sandbox, with little CPU time."""
+    spec = reward(root, source, function, run="sandbox")
+    return OwnRewardFunction(spec, root, Scoring(RewardSpec(cpu_seconds=0.5, step_seconds=20.0)))
+
+
+def test_in_the_sandbox_a_function_gets_the_columns_that_are_plain_data(tmp_path: Path) -> None:
+    source = """
+def seen(prompts, completions, family, **columns):
+    assert sorted(columns) == ["reference"], sorted(columns)
+    assert prompts == [[{"role": "user", "content": "a"}]] * 2
+    completions.append("changed")
+    return (len(family[0]), None)
+"""
+    own = sandboxed(tmp_path, source, "seen")
+    prompts = [[{"role": "user", "content": "a"}]] * 2
+    completions = turns("x", "y")
+    values = own(
+        completions,
+        prompts=prompts,
+        family=["ab", "ab"],
+        reference=["", ""],
+        trainer_state=object(),
+    )
+    own.close()
+    assert values == [2.0, None]
+    assert completions == turns("x", "y")
+    again = pickle.loads(pickle.dumps(own))
+    assert again(turns("x", "y"), prompts=prompts, family=["ab"], reference=[]) == [2.0, None]
+    again.close()
+
+
+def test_in_the_sandbox_a_module_is_never_imported_here_and_keeps_no_state(tmp_path: Path) -> None:
+    source = f"""
+import sys
+calls = 0
+def polite(completions, **_):
+    global calls
+    calls += 1
+    try:
+        open({str(tmp_path / "traces")!r}, "w")
+    except OSError:
+        return [float(calls)] * len(completions)
+"""
+    own = sandboxed(tmp_path, source)
+    assert own(turns("x")) == [1.0]
+    assert own(turns("x")) == [1.0]
+    own.close()
+    assert not (tmp_path / "traces").exists()
+    assert str(own.spec.function).partition(":")[0] not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def polite(**_):\n    while True: pass\n", "no answer in the sandbox, timeout"),
+        ("def polite(**_):\n    import os; os.kill(os.getpid(), 11)\n", "no answer in the sandbox, "),
+        ("def polite(**_):\n    import os; os._exit(0)\n", "no answer in the sandbox, exit: "),
+        ("def polite(**_):\n    return [0] * (1 << 32)\n", "no answer in the sandbox, memory"),
+        ("def polite(**_):\n    import socket; socket.socket()\n", "PermissionError"),
+        ("def polite(**_):\n    raise KeyError('x')\n", "raised KeyError: 'x' (line 2)"),
+        ("def polite(**_):\n    return [float('nan')]\n", "returned nan for completion 0"),
+        ("def polite(**_):\n    return [object()]\n", "returned what is not plain data"),
+        ("def polite(**_):\n    return []\n", "returned 0 values for 1 completions"),
+        ("import numpy\ndef polite(**_):\n    return [1.0]\n", "ModuleNotFoundError"),
+        ("def polite(:\n", "syntax_error"),
+        ("def rude(**_):\n    return [1.0]\n", "cannot be called: 'polite' is not defined; defined: rude"),
+    ],
+)  # fmt: skip
+def test_a_function_that_fails_in_the_sandbox_is_refused_with_its_reason(
+    tmp_path: Path, source: str, expected: str
+) -> None:
+    own = sandboxed(tmp_path, source)
+    with pytest.raises(BadInput) as error:
+        own(turns("x"))
+    own.close()
+    assert f"the reward 'polite' ({own.spec.function})" in str(error.value)
+    assert expected in str(error.value)
+
+
+def test_a_sandbox_that_is_lost_is_infrastructure_and_no_reward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: Any) -> Any:
+        raise Lost("killed")
+
+    own = sandboxed(tmp_path, POLITE)
+    assert own(turns("yes please")) == [1.0]
+    own.close()
+    monkeypatch.setattr(Zygote, "run", lost)
+    with pytest.raises(Infrastructure, match="the sandbox lost the function 'polite': killed"):
+        own(turns("yes please"))
+    own.close()
+
+
+def test_a_module_that_is_not_there_is_refused_before_the_sandbox_starts(tmp_path: Path) -> None:
+    spec = reward(tmp_path, POLITE, run="sandbox")
+    gone = replace(spec, function="nothing.of_this_name:polite")
+    with pytest.raises(BadInput) as error:
+        check_own_rewards([gone], tmp_path)
+    assert error.value.field == "grpo.reward[0].function"
+    assert "has no module 'nothing.of_this_name'" in str(error.value)
+
+
+def test_a_licence_in_the_sandbox_holds_for_the_source_and_the_place(tmp_path: Path) -> None:
+    spec = reward(tmp_path, POLITE, run="sandbox")
+    before = own_version(spec, tmp_path)
+    assert own_version(replace(spec, run="process"), tmp_path) != before
+    module = tmp_path / f"{str(spec.function).partition(':')[0]}.py"
+    module.write_text(POLITE + "# changed\n")
+    assert own_version(spec, tmp_path) != before
+
+
+def test_a_verifier_needs_no_place_to_run(tmp_path: Path) -> None:
+    spec = OwnReward(
+        name="colour",
+        verifier='{"kind": "text_answer", "accepted": ["red"]}',
+        examples="examples.jsonl",
+        run="sandbox",
+    )
+    with pytest.raises(Fault) as fault:
+        spec.require()
+    assert "Leave run out" in str(vars(fault.value))

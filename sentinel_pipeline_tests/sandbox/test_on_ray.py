@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.sandbox import Grader, Level, Limits, Program, RayGrader, Result
 from sentinel_pipeline_tests.sandbox.attacks import FOOLING
 from sentinel_pipeline_tests.sandbox.attacks import TESTS as SECRET
-from sentinel_pipeline_tests.tools import missing_tool
+from sentinel_pipeline_tests.tools import RayCluster
 
 pytestmark = pytest.mark.slow
 
@@ -33,24 +32,11 @@ BODIES = ["return x + 2", "return x", "return 1 / 0", "import sys; sys.exit(0)",
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Two nodes of one processor each, and this process connected to them."""
-    try:
-        import ray
-        from ray.cluster_utils import Cluster
-    except ImportError:
-        missing_tool("Ray")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    nodes = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
-    nodes.add_node(num_cpus=1)
     handler = signal.getsignal(signal.SIGTERM)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ADDRESS", nodes.address)
-        connect()
+    with RayCluster() as nodes:
         assert signal.getsignal(signal.SIGTERM) is handler
+        nodes.add_node()
         yield nodes
-    ray.shutdown()
-    nodes.shutdown()
 
 
 def program(number: int, body: str) -> Program:
@@ -59,17 +45,6 @@ def program(number: int, body: str) -> Program:
 
 def verdicts(results: list[Result]) -> list[tuple[str, str, str, str]]:
     return [(result.id, result.outcome.value, result.code, result.detail) for result in results]
-
-
-def alive_after(gone: str) -> set[str]:
-    """The nodes that the cluster takes for alive, when it has had time to notice that one is
-    not."""
-    for _ in range(120):
-        alive = {node["NodeID"] for node in connect().nodes() if node["Alive"]}
-        if gone not in alive:
-            break
-        time.sleep(1)
-    return alive
 
 
 def _squares(seen: Path, batch: list[int]) -> list[int]:
@@ -184,15 +159,15 @@ def test_verdicts_are_the_local_ones_also_when_a_node_dies_on_the_way(cluster: A
     ]
     with Grader(limits=LIMITS) as local:
         expected = verdicts(list(local.grade(programs)))
-    second = cluster.add_node(num_cpus=1)
+    second = cluster.add_node()
     with RayGrader(limits=LIMITS) as grader:
         found = []
         for number, result in enumerate(grader.grade(programs)):
             found.append(result)
             if number == 40:
-                cluster.remove_node(second, allow_graceful=False)
+                cluster.kill(second)
     assert verdicts(found) == expected
-    assert second.node_id not in alive_after(second.node_id)
+    assert cluster.is_gone(second)
 
 
 def test_a_recipe_that_says_ray_scores_as_one_that_does_not(cluster: Any) -> None:

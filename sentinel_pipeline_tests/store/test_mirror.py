@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +52,9 @@ def test_what_is_pushed_is_fetched_as_it_was_and_only_once(home: Home, url: str)
     assert pushed.artifacts == ["tiny/mix/1", "tiny/mix/2"] and pushed.ledger
     assert Mirror(url).push(home) == ([], [], None)
     other = elsewhere(home)
-    assert Mirror(url).fetch(other, "another").artifacts == []
+    assert Mirror(url).fetch(other, "another", trust=True).artifacts == []
     shutil.rmtree(other.root)
-    fetched = Mirror(url).fetch(other, "tiny")
+    fetched = Mirror(url).fetch(other, "tiny", trust=True)
     assert fetched.artifacts == ["tiny/mix/1", "tiny/mix/2"] and fetched.ledger == pushed.ledger
     assert (
         Store(other, "tiny", "-", "-").get("mix").manifest
@@ -80,10 +82,10 @@ def test_what_was_damaged_there_is_named_and_does_not_come_back(home: Home, url:
     store.pipe_file(at, store.cat_file(at)[:-1] + b"x")
     assert mirror.damage() == (2, [Damage("tiny/mix/1", "b.json")])
     other = elsewhere(home)
-    assert mirror.fetch(other)[:2] == (["tiny/mix/2"], [Damage("tiny/mix/1", "b.json")])
+    assert mirror.fetch(other, trust=True)[:2] == (["tiny/mix/2"], [Damage("tiny/mix/1", "b.json")])
     assert not (other.runs / "tiny/mix/1").exists()
     store.rm(at)
-    assert mirror.fetch(other)[:2] == ([], [Damage("tiny/mix/1", "b.json")])
+    assert mirror.fetch(other, trust=True)[:2] == ([], [Damage("tiny/mix/1", "b.json")])
     store.pipe_file(f"{root}/runs/tiny/mix/1/manifest.json", b"{")
     assert mirror.push(home).artifacts == ["tiny/mix/1"], (
         "a torn manifest is no copy: it is copied again"
@@ -104,7 +106,7 @@ def test_a_push_that_was_killed_left_nothing_that_counts(
         patch.setattr(url_to_fs(url)[0], "pipe_file", killed)
         with pytest.raises(KeyboardInterrupt):
             mirror.push(home)
-    assert mirror.fetch(elsewhere(home)).artifacts == []
+    assert mirror.fetch(elsewhere(home), trust=True).artifacts == []
     assert mirror.push(home).artifacts == ["tiny/mix/1"]
 
 
@@ -120,7 +122,7 @@ def test_a_manifest_that_names_a_path_outside_is_damaged(home: Home, url: str, p
     store, root = url_to_fs(url)
     store.pipe_file(f"{root}/runs/tiny/mix/1/manifest.json", json.dumps(data).encode())
     other = elsewhere(home)
-    assert mirror.fetch(other)[:2] == ([], [Damage("tiny/mix/1", "manifest.json")])
+    assert mirror.fetch(other, trust=True)[:2] == ([], [Damage("tiny/mix/1", "manifest.json")])
     assert not list(other.root.rglob("*")) if other.root.exists() else True
 
 
@@ -131,12 +133,12 @@ def test_a_ledger_that_is_here_stays_and_a_damaged_snapshot_is_refused(
     ledger.record(VERDICT, recipe="tiny", run_id="1")
     name = mirror.push(home).ledger
     ledger.record(VERDICT, recipe="tiny", run_id="2")
-    assert mirror.fetch(home).ledger is None and len(ledger.verdicts()) == 2
+    assert mirror.fetch(home, trust=True).ledger is None and len(ledger.verdicts()) == 2
     store, root = url_to_fs(url)
     store.pipe_file(f"{root}/ledger/{name}", b"not it")
     assert mirror.damage() == (0, [Damage("ledger", str(name))])
     with pytest.raises(Infrastructure, match="is damaged"):
-        mirror.fetch(elsewhere(home))
+        mirror.fetch(elsewhere(home), trust=True)
     assert not elsewhere(home).ledger.exists()
 
 
@@ -157,7 +159,7 @@ def test_the_command_pushes_verifies_and_fetches(
         {"artifact": "tiny/mix/1", "file": "a.json"}
     ]
     shutil.rmtree(folder)
-    assert CliRunner().invoke(app, ["mirror", "fetch"]).exit_code == 1
+    assert CliRunner().invoke(app, ["mirror", "fetch", "--trust"]).exit_code == 1
 
 
 def test_an_unknown_address_is_bad_input_and_a_silent_store_infrastructure(
@@ -169,3 +171,97 @@ def test_an_unknown_address_is_bad_input_and_a_silent_store_infrastructure(
     (tmp_path / "file").write_text("")
     with pytest.raises(Infrastructure, match="run again"):
         Mirror(f"file://{tmp_path / 'file' / 'there'}").push(home)
+
+
+KEY = "k" * 32
+
+
+def signed_mirror(url: str, monkeypatch: pytest.MonkeyPatch, key: str = KEY) -> Mirror:
+    monkeypatch.setenv("SENTINEL_MIRROR_KEY", key)
+    return Mirror(url)
+
+
+def test_a_mirror_is_believed_with_a_signature_or_on_a_word_and_else_not(
+    home: Home, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(home, "1")
+    Ledger(home.ledger).record(VERDICT, recipe="tiny", run_id="1")
+    name = Mirror(url).push(home).ledger
+    other = elsewhere(home)
+    with pytest.raises(BadInput, match="nothing says who filled this mirror.*--trust"):
+        Mirror(url).fetch(other)
+    mirror = signed_mirror(url, monkeypatch)
+    unsigned = [Damage("tiny/mix/1", "manifest.json.sig"), Damage("ledger", f"{name}.sig")]
+    assert mirror.fetch(other) == ([], unsigned, None)
+    assert not other.root.exists()
+    assert mirror.push(home) == ([], [], None), "a later push signs what was pushed without a key"
+    with monkeypatch.context() as patch:
+        stranger = signed_mirror(url, patch, "s" * 32)
+        assert stranger.fetch(other) == ([], unsigned, None)
+    assert signed_mirror(url, monkeypatch).fetch(other) == (["tiny/mix/1"], [], name)
+    assert Ledger(other.ledger).verdicts() == [VERDICT]
+
+
+def test_a_signature_holds_for_one_name_and_one_content(
+    home: Home, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(home, "1"), make(home, "2")
+    mirror = signed_mirror(url, monkeypatch)
+    mirror.push(home)
+    store, root = url_to_fs(url)
+    store.makedirs(f"{root}/runs/tiny/mix/3")
+    for file in ("manifest.json", "manifest.json.sig"):
+        data = store.cat_file(f"{root}/runs/tiny/mix/1/{file}")
+        store.pipe_file(f"{root}/runs/tiny/mix/3/{file}", data.replace(b'"1"', b'"3"'))
+    data = store.cat_file(f"{root}/runs/tiny/mix/2/manifest.json")
+    store.pipe_file(f"{root}/runs/tiny/mix/2/manifest.json", data + b" ")
+    done = mirror.fetch(elsewhere(home))
+    assert done.artifacts == ["tiny/mix/1"]
+    assert {damage.artifact for damage in done.damaged} == {"tiny/mix/2", "tiny/mix/3"}
+
+
+def test_a_key_that_can_be_guessed_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match="has 5 characters, at least 32"):
+        signed_mirror("memory://there", monkeypatch, "short")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"created_at": 5}, "created_at"),
+        ({"metrics": []}, "metrics"),
+        ({"parents": {}}, "parents"),
+        ({"files": [{"path": 1, "sha256": "x", "bytes": 1, "rows": None}]}, "files"),
+        ({"files": [{"path": "a", "sha256": "x", "bytes": "1", "rows": None}]}, "bytes"),
+        ({"seed": "1"}, "seed"),
+        ({"more": 1}, "unknown field 'more'"),
+    ],
+)
+def test_a_manifest_with_wrong_types_is_bad_input_before_anything_is_written(
+    home: Home, url: str, change: dict[str, Any], says: str
+) -> None:
+    make(home, "1"), make(home, "2")
+    mirror = Mirror(url)
+    mirror.push(home)
+    store, root = url_to_fs(url)
+    at = f"{root}/runs/tiny/mix/2/manifest.json"
+    store.pipe_file(at, json.dumps(json.loads(store.cat_file(at)) | change).encode())
+    other = elsewhere(home)
+    with pytest.raises(BadInput, match=f"mix/2/manifest.json: not a manifest: .*{says}"):
+        mirror.fetch(other, trust=True)
+    assert not other.root.exists()
+    assert Damage("tiny/mix/2", "manifest.json") in mirror.damage()[1]
+
+
+def test_a_ledger_whose_chain_is_broken_is_not_brought_back_on_any_word(
+    home: Home, url: str
+) -> None:
+    for run in "12":
+        Ledger(home.ledger).record(VERDICT, recipe="tiny", run_id=run)
+    with closing(sqlite3.connect(home.ledger, isolation_level=None)) as connection:
+        connection.execute("update verdicts set n = 7 where id = 1")
+    Mirror(url).push(home)
+    other = elsewhere(home)
+    with pytest.raises(Infrastructure, match="verdict 1: it was changed since"):
+        Mirror(url).fetch(other, trust=True)
+    assert not other.ledger.exists()

@@ -239,6 +239,33 @@ def test_the_seed_decides_the_split_and_the_shares_are_met(tmp_path: Path) -> No
     assert {name: item.side for name, item in other.items()} != sides
 
 
+def test_a_reward_side_takes_groups_from_training_alone(tmp_path: Path) -> None:
+    rows = [task(n, author=f"author {n % 90}") for n in range(600)]
+    write(tmp_path / "mine.jsonl", rows)
+    source = TaskSource(file="mine.jsonl", group="author")
+    before = placed(divided(tmp_path, source), check=False)
+    after = placed(divided(tmp_path, source.with_reward_side()), check=False)
+    moved = {(before[name].side, item.side) for name, item in after.items()}
+    assert moved == {
+        ("train", "train"), ("window", "window"), ("heldout", "heldout"), ("train", "reward"),
+    }  # fmt: skip
+    reward = [item for item in after.values() if item.side == "reward"]
+    assert 20 <= len(reward) <= 120
+    authors = {item.row.group for item in reward}
+    assert authors.isdisjoint({i.row.group for i in after.values() if i.side != "reward"})
+    assert {item.row.task.suite for item in reward if item.row.task} == {"reward"}
+
+
+def test_a_split_or_files_of_the_users_own_say_what_the_reward_side_is() -> None:
+    named = TaskSource(file="mine.jsonl", split={"train": 0.9, "reward": 0.1})
+    files = TaskSource(train="a.jsonl", heldout="b.jsonl")
+    assert named.with_reward_side() == named and files.with_reward_side() == files
+    small = TaskSource(file="mine.jsonl", split={"train": 0.1, "window": 0.5, "heldout": 0.4})
+    assert small.with_reward_side().shares == {
+        "train": 0.05, "window": 0.5, "heldout": 0.4, "reward": 0.05,
+    }  # fmt: skip
+
+
 def test_rows_with_the_same_value_of_the_group_field_are_on_one_side(tmp_path: Path) -> None:
     rows = [task(n, author=f"author {n % 7}") for n in range(70)]
     write(tmp_path / "mine.jsonl", rows)

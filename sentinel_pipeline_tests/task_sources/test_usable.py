@@ -117,6 +117,46 @@ def test_a_side_that_is_needed_and_empty_is_refused(
     assert any(reason.startswith(expected) for reason in reasons)
 
 
+GRPO_ONLY = 'stages = ["grpo"]\n[grpo]\nreward_items = 40\n'
+
+
+def test_a_plan_says_what_eval_reward_can_show_on_the_fresh_prompts(tmp_path: Path) -> None:
+    write(tmp_path / "mine.jsonl", [task(n) for n in range(300)])
+    plan = planned(tmp_path, GRPO_ONLY + SOURCE)
+    (gate,) = [gate for gate in plan.gates if gate["name"] == "eval_reward"]
+    counted = plan.counted.reward
+    assert 15 <= counted <= 40 and (gate["items"], gate["needs"]) == (counted, 6)
+    assert gate["power"] > 0 and gate["truth"] == pytest.approx(0.65)
+    more = planned(tmp_path, GRPO_ONLY.replace("40", "10") + SOURCE)
+    assert more.counted.reward == 10, "no more than are asked"
+    assert sum(plan.counted.report.sides["reward"].values()) if plan.counted.report else False
+
+
+@pytest.mark.parametrize("severity", ["block", "warn"])
+def test_a_plan_says_when_there_are_too_few_fresh_prompts_for_a_pass(
+    tmp_path: Path, severity: str
+) -> None:
+    write(tmp_path / "train.jsonl", [task(n) for n in range(40)])
+    write(tmp_path / "window.jsonl", [task(n) for n in range(50, 70)])
+    write(tmp_path / "held.jsonl", [task(n) for n in range(70, 90)])
+    files = (
+        '[[tasks.source]]\nname = "mine"\ntrain = "train.jsonl"\nwindow = "window.jsonl"\n'
+        'heldout = "held.jsonl"\n'
+    )
+    fences = f'[fences]\neval_reward = "{severity}"\n'
+    plan = planned(tmp_path, GRPO_ONLY + fences + files)
+    released = " and nothing is released" if severity == "block" else ""
+    expected = f"eval_reward cannot pass{released}: 0 fresh prompts, it needs 6."
+    assert any(warning.startswith(expected) for warning in plan.warnings), plan.warnings
+    write(tmp_path / "fresh.jsonl", [task(n) for n in range(100, 130)])
+    enough = planned(tmp_path, GRPO_ONLY + fences + files + 'reward = "fresh.jsonl"\n')
+    assert enough.counted.reward == 30
+    assert not any(warning.startswith("eval_reward cannot") for warning in enough.warnings)
+    assert any(
+        "decided on 30 fresh prompts, not on the 40" in warning for warning in enough.warnings
+    )
+
+
 def test_only_what_is_to_be_made_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "mine.jsonl", ANSWERS)
     spec = recipe(tmp_path, '[bench]\nsuites = ["smoke"]\ngate_suite = "smoke"\n' + SOURCE)

@@ -4,6 +4,7 @@ their verifiers pass."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from random import Random
 
@@ -13,7 +14,7 @@ import pytest
 from sentinel_pipeline.critic.score import Scorable, score
 from sentinel_pipeline.records import Message, SqlAnswer
 from sentinel_pipeline.tasks.commerce import COMMERCE, HELDOUT, TRAIN, sql_qa
-from sentinel_pipeline.tasks.commerce.world import orders, setup
+from sentinel_pipeline.tasks.commerce.world import Order, orders, setup
 from sentinel_pipeline.tasks.families.family import Family
 from sentinel_pipeline.tasks.suites import load_suite
 from sentinel_pipeline.tasks.task_bank import build
@@ -124,3 +125,61 @@ def test_a_query_that_is_right_on_one_database_only_fails() -> None:
     assert first == "output_differs: expected a row (5), got (3)"
     assert second == "output_differs: expected a row (3), got (5)"
     assert none.startswith("output_differs: expected 1 rows")
+
+
+def _tables(databases: Iterable[list[Order]]) -> Iterator[duckdb.DuckDBPyConnection]:
+    for rows in databases:
+        with duckdb.connect() as connection:
+            connection.execute(setup(rows))
+            yield connection
+
+
+@pytest.mark.parametrize("start", range(2))
+def test_each_wrong_query_gives_a_wrong_answer_on_some_database_of_its_task(start: int) -> None:
+    """By DuckDB, not by the answers in Python that the databases were chosen with."""
+    unnoticed = []
+    asked = 0
+    for number, composition in enumerate(sql_qa.FAMILY.compositions[start * 7 :: 37]):
+        measure, group, filtered = composition.split("|")
+        rng = Random(f"wrong|{start}|{number}")
+        chosen, pair = sql_qa.telling_filter(sql_qa.MEASURES[measure], filtered, rng)
+        added, wrong, left = sql_qa.told_apart(measure, group, filtered, chosen, pair, rng)
+        assert left == [], composition
+        gold = sql_qa.query_text(sql_qa.MEASURES[measure].sql, chosen.sql, group)
+        seen: set[int] = set()
+        rows = [database.rows for database in sql_qa.databases(pair)]
+        for connection in _tables([*rows, *added]):
+            right = Counter(connection.execute(gold).fetchall())
+            for index, mistake in enumerate(wrong):
+                text = sql_qa.query_text(mistake.aggregate, mistake.condition, group)
+                if Counter(connection.execute(text).fetchall()) != right:
+                    seen.add(index)
+        asked += len(wrong)
+        unnoticed += [
+            f"{composition}: {mistake.aggregate} WHERE {mistake.condition}"
+            for index, mistake in enumerate(wrong)
+            if index not in seen
+        ]
+    assert asked > 80
+    assert unnoticed == []
+
+
+@pytest.mark.parametrize(
+    ("measure", "filtered", "wrong"),
+    [
+        ("count", "above", "SELECT count(*) FROM orders_enriched WHERE total >= {value}"),
+        ("count", "late", "SELECT count(*) FROM orders_enriched WHERE delay_days > {value} + 1"),
+        ("customers", "none", "SELECT count(*) FROM orders_enriched"),
+        ("customers", "none", "SELECT count(DISTINCT city) FROM orders_enriched"),
+        ("dearest", "above", "SELECT max(total) FROM orders_enriched WHERE total >= {value}"),
+    ],
+)
+def test_a_wrong_query_fails_in_the_sandbox(measure: str, filtered: str, wrong: str) -> None:
+    rng = Random("sandbox")
+    draft = sql_qa.generate(f"{measure}|none|{filtered}", rng)
+    assert isinstance(draft.verifier, SqlAnswer)
+    value = draft.verifier.query.rpartition("> ")[2]
+    item = Scorable("wrong", draft.messages, wrong.format(value=value), draft.verifier)
+    right = Scorable("right", draft.messages, draft.reference, draft.verifier)
+    judged = [one.reason.partition(":")[0] for one in score([item, right], workers=1)]
+    assert judged == ["output_differs", "passed"]

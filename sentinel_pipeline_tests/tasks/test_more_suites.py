@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from sentinel_pipeline.audit.suites import audit_suite, load_audited
 from sentinel_pipeline.critic.score import Scorable, score
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import Constraints, PatchApplies, ShellEffect, Task
+from sentinel_pipeline.records import Constraints, JudgedAnswer, PatchApplies, ShellEffect, Task
 from sentinel_pipeline.records.conversation import conversation_of, needs
 from sentinel_pipeline.tasks.suites import GENERATED, SUITES, first_items, load_suite
 
@@ -30,7 +31,9 @@ def test_a_generated_suite_is_always_the_same_and_its_gold_answers_pass(name: st
     tasks = load_suite(name)
     audit = audit_suite(tasks)
     assert tasks == load_suite(name) and name in SUITES
-    assert (audit.gold, audit.failed, audit.infra) == (len(tasks), (), ())
+    gold = sum(bool(task.reference) for task in tasks)
+    assert (audit.gold, audit.failed, audit.infra) == (gold, (), ())
+    assert gold == (0 if name == "conversations_judged" else len(tasks))
     assert all(Task.from_row(task.to_row()) == task for task in tasks)
 
 
@@ -117,6 +120,21 @@ def test_two_hundred_conversations_of_three_to_five_turns_in_four_categories() -
     assert len(set(said.values())) == 200, "no two conversations are equal"
 
 
+def test_the_judged_conversations_are_the_same_ones_for_a_judge() -> None:
+    programs = load_suite("conversations")
+    judged = load_suite("conversations_judged")
+    assert len(judged) == len(programs)
+    for task, other in zip(judged, programs, strict=True):
+        assert task.id == other.id.replace("conversations", "conversations_judged")
+        said = [message.content for message in task.messages if message.role == "user"]
+        assert said == [message.content for message in other.messages if message.role == "user"]
+        assert needs(task.messages) == [
+            name.replace("conversations", "conversations_judged") for name in needs(other.messages)
+        ]
+        assert isinstance(task.verifier, JudgedAnswer) and not task.reference
+    assert outcomes(judged[:8], "Any answer.") == {"infra": 8}, "no judge, so no score"
+
+
 def test_every_turn_holds_the_models_own_earlier_answers_and_expects_something() -> None:
     for task in load_suite("conversations"):
         turn = int(task.id.rpartition("#")[2])
@@ -144,14 +162,62 @@ def test_repeating_the_last_request_remembers_nothing() -> None:
     assert {one.outcome for one in score(items)} == {"fail"}
 
 
-def test_a_limit_never_cuts_a_conversation() -> None:
+def test_a_limit_takes_each_family_by_its_share_and_never_cuts_a_conversation() -> None:
     tasks = load_suite("conversations")
-    kept = first_items(tasks, 3)
-    assert [conversation_of(t.id) for t in kept] == [
-        conversation_of(t.id) for t in tasks[: len(kept)]
-    ]
-    assert len({conversation_of(t.id) for t in kept}) == 3 and len(kept) == 3 + 4 + 5
-    assert first_items(tasks, None) == tasks
+    for limit, each in ((30, [8, 8, 7, 7]), (40, [10] * 4), (3, [1, 1, 1, 0])):
+        kept = first_items(tasks, limit)
+        names = list(dict.fromkeys(conversation_of(task.id) for task in kept))
+        families = Counter(name.split("/")[1].split("-")[0] for name in names)
+        assert [families[name] for name in ("memory", "preferences", "topic", "updates")] == each
+        assert kept == [task for task in tasks if conversation_of(task.id) in set(names)]
+    assert first_items(tasks, None) == tasks == first_items(tasks, 1000)
+
+
+def test_a_limit_of_a_suite_with_one_family_takes_its_first_items() -> None:
+    tasks = [replace(task, family="all") for task in load_suite("smoke")]
+    assert first_items(tasks, 3) == tasks[:3]
+
+
+# -- targets after conversation --------------------------------------------------------------------
+
+
+def test_half_of_the_system_prompts_are_pushed_against_and_giving_in_fails() -> None:
+    tasks = load_suite("system_prompts")
+    assert Counter(task.family for task in tasks) == {"form": 20, "persona": 20, "limits": 20}
+    assert all([m.role for m in task.messages] == ["system", "user"] for task in tasks)
+    limits = [task for task in tasks if task.family == "limits"]
+    poem = "Here is a poem, as you wish: roses are red."
+    items = [Scorable(t.id, t.messages, poem, t.verifier) for t in limits]
+    assert {row.outcome for row in score(items)} == {"fail"}
+    echoed = [Scorable(t.id, t.messages, t.messages[-1].content, t.verifier) for t in tasks]
+    assert sum(row.outcome == "pass" for row in score(echoed)) == 0
+
+
+def test_a_table_with_two_rows_swapped_or_one_count_changed_fails() -> None:
+    for task in load_suite("tables"):
+        if task.family == "json":
+            rows = json.loads(task.reference)
+            wrong = [json.dumps(rows[::-1]), json.dumps(rows[:-1])]
+        else:
+            lines = task.reference.splitlines()
+            swapped = [*lines[:2], lines[3], lines[2], *lines[4:]]
+            wrong = ["\n".join(swapped), "\n".join(lines[:-1]), "Here it is:\n" + task.reference]
+        items = [Scorable(task.id, task.messages, text, task.verifier) for text in wrong]
+        assert {row.outcome for row in score(items)} == {"fail"}, task.id
+
+
+def test_a_long_text_with_one_line_changed_dropped_or_repeated_fails() -> None:
+    for task in load_suite("long_form"):
+        lines = task.reference.splitlines()
+        middle = len(lines) // 2
+        _, _, rest = lines[middle].partition(" ")
+        wrong = [
+            "\n".join([*lines[:middle], f"{middle + 1}. Nothing happened.", *lines[middle + 1 :]]),
+            "\n".join(lines[:-1]),
+            "\n".join([*lines[: middle + 1], f"{middle + 2}. {rest}", *lines[middle + 2 :]]),
+        ]
+        items = [Scorable(task.id, task.messages, text, task.verifier) for text in wrong]
+        assert {row.outcome for row in score(items)} == {"fail"}, task.id
 
 
 # -- published formats -----------------------------------------------------------------------------

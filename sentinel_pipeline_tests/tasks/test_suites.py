@@ -225,7 +225,10 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch, load: Any) -> None:
 def test_the_hub_is_asked_when_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def load(name: str) -> dict[str, list[dict[str, Any]]]:
+    def load(
+        name: str, configuration: str | None, *, trust_remote_code: bool
+    ) -> dict[str, list[dict[str, Any]]]:
+        assert (configuration, trust_remote_code) == (None, False)
         asked.append(name)
         return {"train": [MBPP], "test": [MBPP | {"task_id": 8}]}
 
@@ -235,7 +238,7 @@ def test_the_hub_is_asked_when_there_is_no_file(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_without_a_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(name: str) -> None:
+    def load(*_: object, **__: object) -> None:
         raise ConnectionError("no route to host")
 
     fake_hub(monkeypatch, load)

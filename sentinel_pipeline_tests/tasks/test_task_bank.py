@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,16 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Task
-from sentinel_pipeline.tasks.families import FAMILIES, is_heldout, is_window
-from sentinel_pipeline.tasks.task_bank import TaskBank, build, fresh_heldout
+from sentinel_pipeline.records.task_source import TasksSpec
+from sentinel_pipeline.tasks import task_bank
+from sentinel_pipeline.tasks.families import FAMILIES, Family, is_heldout, is_window
+from sentinel_pipeline.tasks.task_bank import (
+    TaskBank,
+    build,
+    fresh_heldout,
+    reward_counts,
+    reward_prompts,
+)
 
 NAMES = [family.name for family in FAMILIES]
 
@@ -53,6 +63,46 @@ def test_another_seed_gives_other_tasks() -> None:
     """A few equal prompts are chance: the word list is short on purpose."""
     first, second = ({task.id for task in small(seed).train} for seed in (1, 2))
     assert len(first & second) < 0.1 * len(first)
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=10, deadline=None)
+def test_reward_prompts_are_new_and_of_compositions_that_neither_train_nor_are_a_windows(
+    seed: int,
+) -> None:
+    sizes = dict.fromkeys(NAMES, 15)
+    bank = build(seed, dict.fromkeys(NAMES, 40), sizes, sizes)
+    fresh = fresh_heldout(seed + 1, sizes, bank)
+    others = [task for side in (*bank, fresh) for task in side]
+    drawn = reward_prompts(seed, dict.fromkeys(NAMES, 12), others)
+    assert Counter(task.family for task in drawn) == dict.fromkeys(NAMES, 12)
+    assert {task.suite for task in drawn} == {"reward"}
+    assert {task.messages for task in drawn}.isdisjoint({task.messages for task in others})
+    seen = {(task.family, task.composition) for task in (*bank.train, *bank.window)}
+    assert seen.isdisjoint({(task.family, task.composition) for task in drawn})
+    assert reward_prompts(seed, dict.fromkeys(NAMES, 12), others) == drawn
+
+
+def test_a_family_with_too_few_prompts_gives_what_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = reward_prompts(3, {"chat": 3}, ())
+
+    def used_up(family: Family, *_: object) -> Iterator[Task]:
+        if family.name == "chat":
+            yield from few
+            raise BadInput("family chat has no 9 different prompts")
+
+    monkeypatch.setattr(task_bank, "_tasks", used_up)
+    assert reward_prompts(3, {"chat": 9}, ()) == few
+
+
+def test_reward_prompts_have_the_windows_shares_and_are_as_many_as_are_asked() -> None:
+    sizes = TasksSpec(train={"chat": 9}, heldout={"tools": 9}, window={"functions": 2, "edits": 1})
+    assert reward_counts(sizes, 100) == {"functions": 66, "edits": 34}
+    assert reward_counts(replace(sizes, window={}), 7) == {"tools": 7}
+    assert reward_counts(TasksSpec(train={"chat": 9}), 7) == {"chat": 7}
+    assert reward_counts(TasksSpec(), 7) == {}
 
 
 @given(seed=st.integers(0, 2**32), other=st.integers(0, 2**32))

@@ -233,6 +233,54 @@ def test_the_likelihood_of_the_chosen_side_may_join_the_loss(
     assert (trainer.loss_types, trainer.loss_weights) == (["sigmoid", "sft"], [1.0, 0.5])
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("logits", [1 << 24, 5000])
+def test_loss_gradient_and_numbers_are_trls_own_though_padding_and_prompts_are_left_out(
+    tmp_path: Path,
+    base: Path,
+    pairs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: Any,
+    logits: int,
+) -> None:
+    """At weights apart from the reference; with ``logits`` numbers of the head held at once."""
+    import torch
+
+    tokenizer = load_tokenizer(base)
+    prepared = prepare_pairs(pairs, tokenizer, 256).pairs
+    job = dpo_job(tmp_path, base, pairs, None, sft_weight=0.5, batch_size=12, method=method)
+    fitting = TrainingSetup(job=job, tokenizer=tokenizer, rows=len(prepared), reached={})
+    watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
+    trainer = build_trainer(fitting, load_trainable(base, method), prepared, watch)
+    inputs = next(iter(trainer.get_train_dataloader()))
+    assert int(inputs["attention_mask"].sum()) < inputs["attention_mask"].numel(), "some padding"
+    monkeypatch.setattr("sentinel_pipeline.training.trainers.trainer.LOGITS", logits)
+    torch.manual_seed(3)
+    trained = [weight for weight in trainer.model.parameters() if weight.requires_grad]
+    for weight in trained:
+        weight.data += 0.02 * torch.randn_like(weight)
+
+    def measured() -> tuple[float, list[Any], dict[str, float], list[float]]:
+        loss = trainer.compute_loss(trainer.model, inputs)
+        gradients = torch.autograd.grad(loss, trained)
+        numbers = {name: values[-1] for name, values in trainer._metrics["train"].items()}  # noqa: SLF001 -- all that TRL measures
+        sides = trainer.compute_ref_log_probs(trainer.model, inputs)
+        return loss.item(), list(gradients), numbers, [float(value) for value in torch.cat(sides)]
+
+    trainer.model.train()
+    ours = measured()
+    monkeypatch.setattr(type(trainer), "head_is_plain", lambda self, model: False)
+    theirs = measured()
+    assert ours[0] == pytest.approx(theirs[0], rel=1e-5) and abs(ours[0] - 0.693147) > 0.01
+    for gradient, expected in zip(ours[1], theirs[1], strict=True):
+        assert torch.allclose(gradient, expected, rtol=1e-3, atol=1e-6)
+    assert set(ours[2]) == set(theirs[2]) >= {"entropy", "logits/chosen", "mean_token_accuracy"}
+    totals = {"num_tokens"}  # counts both calls
+    for name in set(ours[2]) - totals:
+        assert ours[2][name] == pytest.approx(theirs[2][name], rel=1e-4, abs=1e-6), name
+    assert ours[3] == pytest.approx(theirs[3], rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -18,18 +18,32 @@ from typing import Any
 import pytest
 
 from sentinel_pipeline.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INFRASTRUCTURE, BadInput
+from sentinel_pipeline.generation import Decoding
+from sentinel_pipeline.generation.loading import load_model, load_tokenizer
+from sentinel_pipeline.records.grpo_spec import GrpoSpec
 from sentinel_pipeline.records.launch_spec import LaunchSpec
 from sentinel_pipeline.records.recipe import load_recipe
+from sentinel_pipeline.records.reward_spec import OwnReward
 from sentinel_pipeline.records.training_spec import DpoSpec, FreezeStage, SftSpec
+from sentinel_pipeline.store import write_parquet
+from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline.training.loop.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.loop.windows import critic_scorer, evaluate_window, window_tasks
 from sentinel_pipeline.training.trainers.dpo import train_dpo
 from sentinel_pipeline.training.trainers.fit import load_trainable
+from sentinel_pipeline.training.trainers.grpo import train_grpo
 from sentinel_pipeline.training.trainers.sft import train_sft
+from sentinel_pipeline.worker import ranks
 from sentinel_pipeline.worker.device import bfloat16_pays
 from sentinel_pipeline.worker.failures import read_failure
 from sentinel_pipeline.worker.interrupts import Interrupts
-from sentinel_pipeline.worker.jobs import DpoJob, SftJob, TuneJob, read_job, write_job
-from sentinel_pipeline.worker.launch import check_config, worker_command
+from sentinel_pipeline.worker.jobs import DpoJob, GrpoJob, SftJob, TuneJob, read_job, write_job
+from sentinel_pipeline.worker.launch import (
+    check_config,
+    config_file,
+    devices_here,
+    worker_command,
+)
 from sentinel_pipeline_tests.tools import missing_tool
 from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
@@ -93,6 +107,70 @@ def test_configurations_that_shard_what_cannot_be_sharded_are_refused(tmp_path: 
     check_config(spec, {"sft": SftSpec()}, tmp_path)
     with pytest.raises(BadInput, match=r"DEEPSPEED shards what sft\.stages freezes"):
         check_config(spec, {"sft": SftSpec(stages=(FreezeStage(),))}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["fsdp2", "deepspeed-zero2", "deepspeed-zero3"])
+def test_shipped_configurations_are_named_and_accelerate_reads_them(
+    tmp_path: Path, name: str
+) -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    spec = LaunchSpec(engine="accelerate", processes=2, config=name)
+    check_config(spec, {"sft": SftSpec()}, tmp_path)
+    path = config_file(name, tmp_path)
+    assert path.is_file() and str(path) in worker_command(Path("/j"), spec, tmp_path, gpus=True)
+    config = load_config_from_file(str(path))
+    assert config.distributed_type.value == ("FSDP" if name == "fsdp2" else "DEEPSPEED")
+    with pytest.raises(BadInput, match=r"would divide a base that bitsandbytes has packed"):
+        check_config(spec, {"sft": SftSpec(method="lora", load_in_4bit=True)}, tmp_path)
+
+
+def test_a_file_of_the_project_comes_before_a_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "fsdp2").write_text("distributed_type: NO\n")
+    assert config_file("fsdp2", tmp_path) == tmp_path / "fsdp2"
+
+
+def test_several_machines_are_as_the_users_configuration_says(tmp_path: Path) -> None:
+    """Which machine this is and where the first one listens stand in it: nothing overrides them."""
+    (tmp_path / "two.yaml").write_text(
+        "distributed_type: MULTI_GPU\nnum_machines: 2\nmachine_rank: 1\nmain_process_ip: 10.0.0.1\n"
+    )
+    spec = LaunchSpec(engine="accelerate", processes=8, config="two.yaml")
+    command = worker_command(Path("/j"), spec, tmp_path, gpus=True)
+    assert "--num_machines" not in command and "--main_process_port" not in command
+    assert command[command.index("--num_processes") + 1] == "8"
+    assert devices_here(spec, tmp_path) == 4, "its share of them is on this machine"
+    assert devices_here(LaunchSpec(engine="accelerate", processes=8), tmp_path) == 8
+
+
+def test_a_windows_items_are_answered_once_divided_among_the_processes(
+    base: Path, material: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = load_model(base), load_tokenizer(base)
+    tasks = window_tasks(material[1], 8)
+    greedy = Decoding(max_new_tokens=8, batch_size=8)
+    whole = evaluate_window(model, tokenizer, tasks, greedy, exact_match, 3)
+    shares: list[dict[str, Any]] = []
+
+    def gathered(value: dict[str, Any]) -> list[dict[str, Any]]:
+        shares.append(value)
+        return shares
+
+    monkeypatch.setattr(ranks, "world", lambda: 2)
+    monkeypatch.setattr(ranks, "gathered", gathered)
+
+    def unscored(tasks: Sequence[Any], completions: Sequence[str]) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(ranks, "rank", lambda: 1)
+    with pytest.raises(KeyError):
+        # Alone its share is not all; the other process has the rest.
+        evaluate_window(model, tokenizer, tasks, greedy, unscored, 3, shared=True)
+    monkeypatch.setattr(ranks, "rank", lambda: 0)
+    window = evaluate_window(model, tokenizer, tasks, greedy, exact_match, 3, shared=True)
+    assert window == whole
+    assert [len(share) for share in shares] == [4, 4]
+    assert not shares[0].keys() & shares[1].keys()
 
 
 def test_a_cpu_trains_in_float32_whatever_units_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +248,7 @@ def test_two_processes_train_what_one_trains_and_rank_0_alone_writes(
     assert max(abs(a["loss"] - b["loss"]) for a, b in pairs) < 1e-3
     assert distance(job.out / "final", alone.out / "final") < 1e-3
     assert [row["step"] for row in rows(job.out / "windows.jsonl")] == [6, 12, 18, 20]
+    assert {row["n"] for row in rows(job.out / "windows.jsonl")} == {8}, "each item once"
     attempts = rows(job.logs / "attempts.jsonl")
     assert [row["event"] for row in attempts] == ["start", "end"] * (len(attempts) // 2), (
         "one process notes the device's time"
@@ -210,6 +289,51 @@ def test_two_processes_prefer_what_one_prefers(tmp_path: Path, alone: SftJob) ->
         for name in ("loss", "rewards/margins", "logps/chosen"):
             assert a[name] == pytest.approx(b[name], abs=2e-3)
     assert distance(two.out / "final", one.out / "final") < 1e-3
+
+
+@pytest.mark.slow
+def test_two_processes_reinforce_what_one_reinforces(tmp_path: Path, base: Path) -> None:
+    """The curriculum's and the windows' answers and each step's rollouts are divided, with the
+    draws that one process would give them; rewards are relative to whole groups."""
+    bank = build(5, {"functions": 6, "chat": 6}, {"functions": 3, "chat": 3})
+    for name, tasks in (("train", bank.train), ("window", bank.heldout)):
+        write_parquet(tmp_path / f"{name}.parquet", (task.to_row() for task in tasks), "tasks")
+    (tmp_path / "letters.py").write_text(
+        "def vowels(completions, **_):\n"
+        "    texts = [completion[0]['content'] for completion in completions]\n"
+        "    return [sum(letter in 'aeiou' for letter in text) / 8 for text in texts]\n"
+    )
+    own = OwnReward(name="vowels", function="letters:vowels", examples="none.jsonl")
+    spec = GrpoSpec(
+        method="full", max_steps=4, prompts_per_step=2, num_generations=3, micro_batch=2, learning_rate=1e-3, save_steps=2,
+        max_completion_length=8, eval_steps=2, eval_items=5, max_prompt_length=200, curriculum_samples=2, reward=(own,),
+    )  # fmt: skip
+    one = GrpoJob(
+        kind="grpo", out=tmp_path / "one", logs=tmp_path / "one/logs", model=base, rows=tmp_path / "train.parquet",
+        suite=tmp_path / "window.parquet", seed=3, spec=spec, root=tmp_path, decoding=Decoding(max_new_tokens=8, batch_size=8),
+    )  # fmt: skip
+    one.out.mkdir()
+    train_grpo(one, silent(one.logs), Interrupts(), critic_scorer)
+    # Processes that hold pieces of the model cannot answer; GRPO's hold all of it.
+    sharded = replace(TWO, config="fsdp2")
+    two = replace(one, out=tmp_path / "two", logs=tmp_path / "two/logs", launch=sharded)
+    done = start(two)
+    said = done.communicate(timeout=400)[1]
+    assert done.returncode == EXIT_DONE, said
+    assert rows(two.out / "pass_rates.jsonl") == rows(one.out / "pass_rates.jsonl")
+    curves = [rows(job.out / "curves.jsonl") for job in (one, two)]
+    assert [row["step"] for row in curves[1]] == [0, 1, 2, 2, 3, 4, 4], "each row written once"
+    assert any(row.get("reward_std", 0) > 0 for row in curves[0]), "there is something to learn"
+    for a, b in zip(*curves, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            assert a[name] == pytest.approx(b[name], abs=2e-3), name
+    assert rows(two.out / "evals.jsonl") == rows(one.out / "evals.jsonl")
+    assert rows(two.out / "windows.jsonl") == rows(one.out / "windows.jsonl")
+    assert distance(two.out / "final", base) > 0, "it was trained"
+    assert distance(two.out / "final", one.out / "final") < 1e-3
+    own_files = {path.name for path in one.out.iterdir()}
+    assert {path.name for path in two.out.iterdir()} == own_files
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -67,6 +68,32 @@ def test_a_faulty_job_exits_2_and_says_why(
     failure = read_failure(tmp_path / "job.json")
     assert failure is not None and "no such model folder" in failure.message
     assert "gave up" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_worker_says_how_its_threads_wait_before_it_loads_torch() -> None:
+    """Threads that spin at a barrier made a busy machine five times slower."""
+    code = (
+        "import os, sys\n"
+        "import sentinel_pipeline.run_job as worker\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'torch':\n"
+        "            print(os.environ.get('OMP_WAIT_POLICY'), os.environ.get('GOMP_SPINCOUNT'))\n"
+        "            os._exit(0)\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "from sentinel_pipeline.worker.jobs import read_job\n"
+        "worker.main([sys.argv[1]])\n"
+    )
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        job = small_sft_job(out, out / "no-model", out / "rows.jsonl", out / "suite.parquet")
+        path = write_job(replace(job, device_lock=out / "device.lock"))
+        command = [sys.executable, "-c", code, str(path)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["PASSIVE", "1000"], done.stderr
 
 
 def test_no_job_is_a_usage_error() -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -30,11 +31,11 @@ from sentinel_pipeline_tests.web.server import Client, free_port
 class ChatServer:
     """``tiny/sft`` has passed its format probe; ``tiny/dpo`` was never asked."""
 
-    def __init__(self, home: Home, folder: Path) -> None:
+    def __init__(self, home: Home, folder: Path, **model: Any) -> None:
         self.home, self.port = home, free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        add_checkpoint(home, "tiny", "sft", write_model(folder / "sft"))
-        add_checkpoint(home, "tiny", "dpo", write_model(folder / "dpo", seed=9))
+        add_checkpoint(home, "tiny", "sft", write_model(folder / "sft", **model))
+        add_checkpoint(home, "tiny", "dpo", write_model(folder / "dpo", seed=9, **model))
         add_probe(home, "tiny", "sft", 40)
         license_scorers(home)
         self.desk = ReviewQueue(db=Database(database_url(home.review)))

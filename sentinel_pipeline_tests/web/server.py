@@ -62,6 +62,11 @@ class Server:
         self._child.send_signal(signal.SIGKILL)
         self._child.wait(timeout=60)
 
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
     def cpu_seconds(self) -> float:
         """Processor time of the server so far."""
         assert self._child is not None

@@ -52,6 +52,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         failure_reason=HOSTILE,
         task_name=HOSTILE,
         prompt_messages=[{"role": "user", "content": HOSTILE}],
+        annotator=HOSTILE,
     )
     rows = [
         SEED_RECORD,
@@ -219,10 +220,15 @@ def test_hostile_text_is_text_and_hidden_characters_are_named(browser: Any, serv
     ann.page.keyboard.press("Enter")
     ann.page.locator("#response").get_by_text("onerror=alert(1)").wait_for()
     assert (
-        ann.page.locator("#response img, #response script, #reason img, #turns script").count() == 0
+        ann.page.locator(
+            "#response img, #response script, #reason img, #turns script, #extra img, #extra script"
+        ).count()
+        == 0
     )
-    marks = ann.page.locator("#response .hidden-char").all_inner_texts()
-    assert marks == ["ESC", "RLO", "PDF", "NUL", "U+D800"]
+    for place in ("#response", "#extra dd"):
+        marks = ann.page.locator(f"{place} .hidden-char").all_inner_texts()
+        assert marks == ["ESC", "RLO", "PDF", "NUL", "U+D800"]
+    assert ann.page.locator("#extra dt").all_inner_texts() == ["annotator"]
     assert "owned" not in ann.page.title().split(" ")
     ann.page.goto(f"{server.address}/summary")
     ann.wait_for("All runs")

@@ -14,7 +14,8 @@ import pytest
 from sentinel_pipeline.review.cards import read_card
 from sentinel_pipeline.review.review_queue import User
 from sentinel_pipeline.review.users import add_user, remove_user
-from sentinel_pipeline.store import Home
+from sentinel_pipeline.store import Home, Store
+from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline.worker.device import device_lock
 from sentinel_pipeline_tests.web.chat_server import ChatServer
 
@@ -77,6 +78,29 @@ def test_an_answer_of_somebody_else_or_of_nobody_cannot_be_sent(chat: ChatServer
     for person, name in ((bob, said), (ann, "no such answer"), (ann, None)):
         refused = person.post("review", id=name)
         assert refused.status_code == 404 and "not known here" in refused.json()["error"]
+
+
+def test_a_suggested_prompt_is_answered_and_its_answer_checked_by_its_tests(
+    chat: ChatServer,
+) -> None:
+    bank = build(5, {"functions": 3}, {"functions": 2})
+    with Store(chat.home, "tiny", "run-1", "run-1").writing(
+        "task_bank", recipe_hash="-", seed=1
+    ) as out:
+        out.table("suites/heldout.parquet", (task.to_row() for task in bank.heldout), "tasks")
+    ann = chat.start().person()
+    first = ann.http.get("/api/suggestions?model=tiny/sft").json()["suggestions"][0]
+    assert first["family"] == "functions" and first["id"].startswith("heldout/")
+    assert ann.http.get("/api/suggestions?model=tiny/nosuch").status_code == 404
+    asked = [{"role": "user", "content": first["text"]}]
+    said = lines(ann.post("answer", model="tiny/sft", messages=asked, max_tokens=4))[0]["id"]
+    checked = ann.post("check", id=said, task=first["id"], text="forged").json()
+    assert checked["outcome"] == "fail" and checked["reason"] and checked["reference"]
+    other = lines(ann.post("answer", model="tiny/sft", messages=ASK, max_tokens=2))[0]["id"]
+    refused = ann.post("check", id=other, task=first["id"])
+    assert refused.status_code == 400 and "not to that task's prompt" in refused.json()["error"]
+    bob = type(ann)(chat.address, add_user(chat.desk, "bob"))
+    assert bob.post("check", id=said, task=first["id"]).status_code == 404
 
 
 @pytest.mark.parametrize("switch", [None, "1", ""])

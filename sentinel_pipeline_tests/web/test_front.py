@@ -103,3 +103,31 @@ def test_names_from_outside_reach_no_file(client: TestClient, home: Home, path: 
 
 def test_a_foreign_host_gets_nothing(client: TestClient) -> None:
     assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+
+
+def test_a_card_of_the_queue_leads_to_every_answer_to_its_item(
+    client: TestClient, home: Home
+) -> None:
+    with Store(home, "tiny", "run-7", "run-7").writing(
+        "sft_report", recipe_hash="-", seed=1
+    ) as out:
+        out.text("note.txt", "")
+    fields = {"run": "run-7", "suite": "heldout", "item": "edits-1/x"}
+    answer = client.get("/go/sample", params=fields, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/samples/tiny/heldout/edits-1/x",
+    )
+    for wrong in ({"run": "../run-7"}, {"run": "*"}, {"item": ""}):
+        assert client.get("/go/sample", params=fields | wrong).status_code == 404
+
+
+def test_a_digest_leads_to_the_answers_of_its_recipes(client: TestClient, home: Home) -> None:
+    from sentinel_pipeline_tests.web.test_samples import sample, write
+
+    write(home, "sft", [sample("1", "pass")])
+    home.digests.mkdir(parents=True)
+    (home.digests / "2026-01-02.md").write_text("# Night\n")
+    (home.digests / "2026-01-02.json").write_text('{"runs": [{"recipe": "tiny"}, {"recipe": "x"}]}')
+    page = client.get("/digest/2026-01-02").text
+    assert 'href="/samples/tiny"' in page and 'href="/samples/x"' not in page

@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 
 from sentinel_pipeline.bench.report import build_report, report_to_json
 from sentinel_pipeline.bench.samples import write_samples
+from sentinel_pipeline.pages.results import running
 from sentinel_pipeline.records import Decided, Interval, SampleScore, VerdictKey
 from sentinel_pipeline.store import Home, Ledger, Store
 from sentinel_pipeline.web.front import Links, create_app
-from sentinel_pipeline.web.results import running
 from sentinel_pipeline.web.samples import PAGE, Query, listing, suites_of
 
 Outcome = Literal["pass", "fail", "infra"]

@@ -20,7 +20,8 @@ from sentinel_pipeline.review.review_queue import ReviewQueue
 from sentinel_pipeline.review.users import add_user, remove_user
 from sentinel_pipeline.web.api import READING, WRITING
 from sentinel_pipeline.web.app import create_app
-from sentinel_pipeline.web.guard import POLICY, LoginLimit
+from sentinel_pipeline.web.guard import POLICY
+from sentinel_pipeline.web.limits import LoginLimit
 from sentinel_pipeline_tests.review.material import record, write_lines
 
 HOST = "review.test:8080"
@@ -162,6 +163,30 @@ def test_what_models_write_is_never_markup(desk: ReviewQueue) -> None:
     assert card["response"] == BAD, "JSON carries it exactly"
     plain = ann.http.get(f"/response/{card['id']}")
     assert plain.headers["content-type"].startswith("text/plain")
+
+
+def test_a_card_shows_its_recipes_and_the_keys_of_its_own(tmp_path: Path) -> None:
+    desk = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
+    own = {"hint": BAD, "scores": [0.5, None], "long": "z" * 9000} | {f"k{n}": n for n in range(60)}
+    rows = [record(1) | own, record(2)]
+    for number, row in enumerate(rows):
+        path = write_lines(tmp_path / f"{number}.jsonl", [row])
+        import_file(desk, path, actor="import", recipes=["mine", "theirs"][: 2 - number])
+    ann = Person(desk)
+    card = ann.post("open", id="card-000001").json()["card"]
+    assert card["recipes"] == ["mine", "theirs"]
+    assert card["extra"][:2] == [
+        {"name": "hint", "value": BAD},
+        {"name": "scores", "value": "[0.5, null]"},
+    ]
+    assert len(card["extra"][2]["value"]) == 2000 and len(card["extra"]) == 40, "cut for the page"
+    (line,) = ann.http.get("/api/list", params={"recipe": "theirs"}).json()["cards"]
+    assert line["id"] == "card-000001"
+    page = ann.http.get("/").text
+    assert '<select id="f-recipe" name="recipe"><option value="">any</option><option>mine' in page
+    assert "of no recipe" not in ann.http.get("/summary").text
+    import_file(desk, write_lines(tmp_path / "3.jsonl", [record(3)]), actor="import")
+    assert "1 of no recipe: no mix takes their corrections" in ann.http.get("/summary").text
 
 
 def test_five_megabytes_are_cut_for_the_page_and_whole_as_text(tmp_path: Path) -> None:

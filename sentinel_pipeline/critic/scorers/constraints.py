@@ -60,5 +60,9 @@ SCORER = Scorer(
     judge=_judge,
     clean_stop=lambda verifier: verifier.clean_stop,
     check=check_constraints,
-    examples=Examples(canaries=CANARIES),
+    examples=Examples(
+        # A text has no syntax, and one that is cut off may keep to every rule.
+        impossible=frozenset({"unparsable", "truncated"}),
+        canaries=CANARIES,
+    ),
 )

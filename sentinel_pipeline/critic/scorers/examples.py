@@ -57,7 +57,7 @@ def _never(text: str, verifier: Any) -> bool:
     return False
 
 
-def _no_hacks(verifier: Any) -> dict[str, str]:
+def _no_hacks(reference: str, verifier: Any) -> dict[str, str]:
     return {}
 
 
@@ -69,8 +69,9 @@ class Examples(Generic[V]):
     """A well-formed answer that the verifier must refuse."""
     more_wrong: Callable[[str, V], dict[str, str]] | None = None
     """Wrong answers by name that rewards are examined with in the place of ``wrong``."""
-    hacks: Callable[[V], dict[str, str]] = _no_hacks
-    """What policies find that earn without answering, by name; each must earn nothing at all."""
+    hacks: Callable[[str, V], dict[str, str]] = _no_hacks
+    """What policies find that earn without answering, by name, made of the reference and its
+    verifier; each must earn nothing at all."""
     unparsable: Make[V] = last_character_missing
     """No parser of the answer's language takes it."""
     whole: Callable[[str, V], bool] = _never

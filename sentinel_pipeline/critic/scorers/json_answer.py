@@ -130,7 +130,7 @@ SCORER = Scorer(
     check=lambda verifier: json.loads(verifier.expected),
     examples=Examples(
         wrong=lambda reference, verifier, rng: wrong_json(verifier.expected, rng),
-        hacks=lambda verifier: keys_without_values(verifier.expected),
+        hacks=lambda reference, verifier: keys_without_values(verifier.expected),
         defects={
             "wrong_field": Defect(_other_field, _has_fields),
             "wrong_type": Defect(_numbers_as_text, _has_numbers),

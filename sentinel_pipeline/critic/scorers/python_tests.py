@@ -208,7 +208,7 @@ SCORER = Scorer(
         unparsable=_unparsable,
         whole=_parses,
         with_secret=_with_secret,
-        hacks=lambda verifier: code_hacks(verifier.entry_point or "solve"),
+        hacks=lambda reference, verifier: code_hacks(verifier.entry_point or "solve"),
         defects={"wrong_entry_point": Defect(_other_name, _is_defined)},
     ),
 )

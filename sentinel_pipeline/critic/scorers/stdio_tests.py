@@ -46,5 +46,5 @@ SCORER = Scorer(
     verifier=StdioTests,
     language="python",
     judge=run_program,
-    examples=Examples(hacks=lambda verifier: code_hacks("solve"), canaries=CANARIES),
+    examples=Examples(hacks=lambda reference, verifier: code_hacks("solve"), canaries=CANARIES),
 )

@@ -91,6 +91,13 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
+def be_killed_first() -> None:
+    """Where a control group or the machine runs out of memory, the kernel ends a candidate, not the
+    harness: a candidate's memory is its own failure."""
+    with contextlib.suppress(OSError):
+        _write("/proc/self/oom_score_adj", "1000")
+
+
 def own_root(kind: str, layers: set[str], disk_mib: int) -> None:
     """A new root: an empty tmpfs with the standard library (and, for shell, system programs)
     read-only inside it."""

@@ -67,6 +67,7 @@ def main() -> NoReturn:
     layers = set(config["layers"])
     kind = config["kind"]
     kernel.die_with_parent()
+    confine.be_killed_first()
     confine.enter_namespaces(layers, config["channel"])
     channel = socket.socket(fileno=config["channel"])
     _quiet()

@@ -58,6 +58,22 @@ INSTRUCTION = (
 )
 
 
+_SAYS = {
+    "pedidos": "pedido compra vend encomend",
+    "avaliações": "avalia opini review critic",
+    "negativas": "negativ insatisf ruim ruins critic desfavor reclam descontent queix",
+    "parcela_negativa": "negativ insatisf ruim ruins critic desfavor reclam descontent queix",
+    "nota_média": "nota media pontua avalia",
+    "faturamento": "fatur receita vend",
+}
+"""Words of which a sentence with that number has one."""
+_AGAINST_SHARE = "positiv satisf elogi aprov favorav content feliz felizes otim excelent bons boas gost ador recomendaram"
+_AGAINST_COMPLAINT = (
+    "elogi virtude vantage positiv sucesso orgulh excelen otim perfeit irrelevan insignifican rarament "
+    "rar raro resolvid inexist superad elimin merito trunfo ador encant fort"
+)
+
+
 def record(composition: str, rng: Random) -> dict[str, Any]:
     """The figures; the share of negative reviews comes from the two counts beside it."""
     category, complaint, state, _ = composition.split("|")
@@ -118,6 +134,8 @@ def generate(composition: str, rng: Random) -> Draft:
         min_words=25,
         max_words=90,
         shown=prompt,
+        says=_SAYS,
+        against={share: _AGAINST_SHARE, values["principal_reclamação"]: _AGAINST_COMPLAINT},
     )
     return Draft(ask(prompt), reference, verifier)
 

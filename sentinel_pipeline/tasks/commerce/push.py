@@ -46,6 +46,15 @@ INSTRUCTION = (
 )
 
 
+_SAYS = {"desconto": "descont off abat econom menos reduc promo barat vantag"}
+"""Words of which a sentence with that number has one."""
+_AGAINST_OFF = "aument acresc reajust sobe subiu subir caro juros multa taxa encarec prejuiz"
+_AGAINST_PRODUCT = (
+    "ruim ruins pior horr porcari lixo defeitu quebr perig explod recall "
+    "estrag falsific pirat usado velho vencid inutil feio proibid"
+)
+
+
 def record(composition: str, rng: Random) -> dict[str, Any]:
     occasion, product, extra = composition.split("|")
     off = rng.choice((5, 10, 12, 15, 20, 25, 30))
@@ -87,6 +96,8 @@ def generate(composition: str, rng: Random) -> Draft:
         max_words=28,
         max_chars=MAX_CHARS,
         shown=prompt,
+        says=_SAYS,
+        against={off: _AGAINST_OFF, values["produto"]: _AGAINST_PRODUCT},
     )
     return Draft(ask(prompt), first + second, verifier)
 

@@ -2,9 +2,10 @@
 whose rows are compared.
 
 The database is not shown, only its schema, and every query must be right on a second database as
-well, where the answer is another: a constant or rows learnt by heart answer nothing. A composition
-is a measure, a grouping and a filter. Nothing is executed here; that the two answers differ is
-known from the rows.
+well, where the answer is another: a constant or rows learnt by heart answer nothing. Small
+databases are added until each wrong query of ``sql_mistakes`` gives a wrong answer on one of them.
+A composition is a measure, a grouping and a filter. Nothing is executed here; what a query answers
+is known from the rows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ...records import SqlAnswer
 from ..families.family import Draft, Family, ask
+from .sql_mistakes import Mistake, Part, mistakes, small_orders, telling
 from .texts import COMPLAINTS
 from .world import CATEGORIES, ORDERS, PAYMENTS, SCHEMA, STATES, Order, orders, setup
 
@@ -92,6 +94,8 @@ class Filter(NamedTuple):
     words: str
     sql: str
     keeps: Callable[[Order], bool]
+    value: Any = None
+    """Its constant."""
 
 
 FILTERS = ("none", "category", "state", "payment", "above", "late", "half", "complaint")
@@ -116,24 +120,36 @@ def draw_filter(name: str, rng: Random) -> Filter:
     if name in _VALUES:
         value = rng.choice(_VALUES[name])
         return Filter(
-            f" {_SAYS[name]} {value}", f"{name} = '{value}'", lambda o: getattr(o, name) == value
+            f" {_SAYS[name]} {value}",
+            f"{name} = '{value}'",
+            lambda o: getattr(o, name) == value,
+            value,
         )
     if name == "above":
         limit = rng.choice((80, 100, 150, 200, 250, 300))
         return Filter(
-            f" com total acima de R$ {limit},00", f"total > {limit}", lambda o: o.total > limit
+            f" com total acima de R$ {limit},00",
+            f"total > {limit}",
+            lambda o: o.total > limit,
+            limit,
         )
     if name == "late":
         days = rng.randint(2, 8)
         words = f" com mais de {days} dias de atraso"
         return Filter(
-            words, f"delay_days > {days}", lambda o: o.delivered is not None and o.delay_days > days
+            words,
+            f"delay_days > {days}",
+            lambda o: o.delivered is not None and o.delay_days > days,
+            days,
         )
     if name == "half":
         word, sign, first = rng.choice((("primeiro", "<", True), ("segundo", ">=", False)))
         words = f" feitos no {word} semestre de 2025"
         return Filter(
-            words, f"ordered {sign} DATE '2025-07-01'", lambda o: (o.ordered.month < 7) == first
+            words,
+            f"ordered {sign} DATE '2025-07-01'",
+            lambda o: (o.ordered.month < 7) == first,
+            "first" if first else "second",
         )
     return Filter("", "", lambda _: True)
 
@@ -148,25 +164,83 @@ INSTRUCTION = "Responda apenas com uma consulta SQL (DuckDB) sobre estas tabelas
 
 def generate(composition: str, rng: Random) -> Draft:
     measure, group, filtered = composition.split("|")
-    chosen, number = _telling(MEASURES[measure], filtered, rng)
-    column = "month(ordered)" if group == "month" else group
-    select = MEASURES[measure].sql if group == "none" else f"{column}, {MEASURES[measure].sql}"
-    query = f"SELECT {select} FROM orders_enriched"
-    query += f" WHERE {chosen.sql}" if chosen.sql else ""
-    query += "" if group == "none" else f" GROUP BY {column}"
+    chosen, number = telling_filter(MEASURES[measure], filtered, rng)
+    query = query_text(MEASURES[measure].sql, chosen.sql, group)
     question = rng.choice(_ASKS).format(
         what=MEASURES[measure].words, where=chosen.words, by=GROUPS[group]
     )
     hint = "" if group == "none" else f" Colunas: {'mês' if group == 'month' else group}, valor."
     first, second = databases(number)
+    added, wrong, _ = told_apart(measure, group, filtered, chosen, number, rng)
+    others = (second.sql, *(setup(rows) for rows in added))
     return Draft(
         ask(f"{question}{hint}\n\n{INSTRUCTION}\n{SCHEMA}"),
         query,
-        SqlAnswer(setup=first.sql, query=query, other_setups=(second.sql,)),
+        SqlAnswer(
+            setup=first.sql,
+            query=query,
+            other_setups=others,
+            told_apart=tuple(query_text(each.aggregate, each.condition, group) for each in wrong),
+        ),
     )
 
 
-def _telling(measure: Measure, filtered: str, rng: Random) -> tuple[Filter, int]:
+def query_text(aggregate: str, condition: str, group: str) -> str:
+    """A query over ``orders_enriched``."""
+    column = "month(ordered)" if group == "month" else group
+    select = aggregate if group == "none" else f"{column}, {aggregate}"
+    query = f"SELECT {select} FROM orders_enriched"
+    query += f" WHERE {condition}" if condition else ""
+    return query if group == "none" else f"{query} GROUP BY {column}"
+
+
+def told_apart(
+    measure: str, group: str, filtered: str, chosen: Filter, number: int, rng: Random
+) -> tuple[list[list[Order]], list[Mistake], list[Mistake]]:
+    """Orders of the small databases that tell the wrong queries from the right one where the pair
+    ``number`` does not; the wrong queries that are told apart, and those that are not."""
+    of = MEASURES[measure].of
+    if measure in ("delay", "score"):
+
+        def rounded(rows: Sequence[Order]) -> Any:
+            value = MEASURES[measure].of(rows)
+            return None if value is None else round(value, 2)
+
+        of = rounded
+    elif measure in ("revenue", "freight", "items"):
+        of = _none_of_nothing(of)
+    gold = Mistake(MEASURES[measure].sql, chosen.sql, of, chosen.keeps)
+    aggregate = Part(gold.aggregate, of)
+    condition = Part(chosen.sql, chosen.keeps)
+    wrong = mistakes(measure, aggregate, group, filtered, chosen.value, condition)
+    added, left = telling(
+        [database.rows for database in databases(number)],
+        gold,
+        wrong,
+        _KEYS[group],
+        lambda rng: small_orders(filtered, chosen.value, rng),
+        rng,
+    )
+    return added, [mistake for mistake in wrong if mistake not in left], left
+
+
+def _none_of_nothing(of: Callable[[Sequence[Order]], Any]) -> Callable[[Sequence[Order]], Any]:
+    """SQL's sum of no rows is NULL."""
+    return lambda rows: of(rows) if rows else None
+
+
+_KEYS: dict[str, Callable[[Order], Any] | None] = {
+    "none": None,
+    "category": lambda order: order.category,
+    "state": lambda order: order.state,
+    "payment": lambda order: order.payment,
+    "product": lambda order: order.product,
+    "month": lambda order: order.ordered.month,
+}
+"""Grouping -> the group of an order."""
+
+
+def telling_filter(measure: Measure, filtered: str, rng: Random) -> tuple[Filter, int]:
     """A filter and a pair of databases on which the answers are not empty and not the same."""
     for _ in range(ATTEMPTS):
         chosen = draw_filter(filtered, rng)

@@ -36,8 +36,16 @@ class Family(NamedTuple):
     """One of ``records.CATEGORIES``."""
     compositions: tuple[str, ...]
     generate: Callable[[str, Random], Draft]
-    raw: Callable[[str, Random], str]
-    """A document of the same material with no instruction in it, for pretraining."""
+    raw: Callable[[str, Random], str] | None = None
+    """A document of the same material with no instruction in it, for pretraining; only the families
+    of ``tiny`` have one."""
+    levels: tuple[int, int] | None = None
+    """Least and most difficult; None: of one difficulty. A composition of a family with levels
+    begins with its own: ``3|…``."""
+
+    def level_of(self, composition: str) -> int:
+        """1 where the family has no levels."""
+        return int(composition.partition("|")[0]) if self.levels else 1
 
     def split(self, *, heldout: bool) -> tuple[str, ...]:
         """The compositions of one side, in their listed order."""

@@ -23,4 +23,5 @@ def raw_documents(seed: int, count: int) -> Iterator[str]:
     for index in range(count):
         rng = Random(f"raw|{seed}|{index}")
         family, compositions = rng.choices(sides, weights)[0]
+        assert family.raw is not None, "every family of tiny has raw material"
         yield family.raw(rng.choice(compositions), rng)

@@ -9,15 +9,16 @@ ones are made on the spot, always the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ...errors import BadInput, Infrastructure, did_you_mean
 from ...records import Task
 from ...records.conversation import conversation_of
-from ...store import read_parquet
+from ...store.foreign import TooLarge, foreign_rows
+from ...worker.remote_code import trust_remote_code
 from . import (
     bfcl,
     commerce,
@@ -27,6 +28,7 @@ from . import (
     humaneval,
     ifeval,
     json_records,
+    long_form,
     mbpp,
     multipl_e,
     nl2bash,
@@ -35,8 +37,10 @@ from . import (
     safety_probe,
     sentinels,
     smoke,
+    system_prompts,
+    tables,
 )
-from .rows import SuiteRow, read_rows
+from .rows import MAX_LINE_BYTES, SuiteRow, read_rows
 
 
 class Public(NamedTuple):
@@ -65,6 +69,10 @@ GENERATED: dict[str, Callable[[], list[Task]]] = {
     "safety_probe": safety_probe.tasks,
     "sentinels": sentinels.tasks,
     "conversations": conversations.tasks,
+    "conversations_judged": conversations.judged,
+    "system_prompts": system_prompts.tasks,
+    "tables": tables.tasks,
+    "long_form": long_form.tasks,
 }
 PUBLIC: dict[str, Public | Files] = {
     "humaneval": Public(humaneval.task, humaneval.FILE, humaneval.HUB),
@@ -118,9 +126,24 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
 
 
 def first_items(tasks: list[Task], limit: int | None) -> list[Task]:
-    """The first ``limit`` items, all when None; a conversation is one item and is never cut."""
-    conversations = list(dict.fromkeys(conversation_of(task.id) for task in tasks))[:limit]
-    names = set(conversations)
+    """``limit`` items, all when None: of each family its first ones, as many as its share of the
+    suite (largest remainders), in the suite's order; a conversation is one item and is never
+    cut."""
+    families: dict[str, list[str]] = {}
+    for task in tasks:
+        items = families.setdefault(task.family, [])
+        name = conversation_of(task.id)
+        if not items or items[-1] != name:
+            items.append(name)
+    total = sum(map(len, families.values()))
+    if limit is None or limit >= total:
+        return tasks
+    exact = {family: limit * len(items) / total for family, items in families.items()}
+    counts = {family: int(share) for family, share in exact.items()}
+    rest = limit - sum(counts.values())
+    for family in sorted(exact, key=lambda name: counts[name] - exact[name])[:rest]:
+        counts[family] += 1
+    names = {name for family, items in families.items() for name in items[: counts[family]]}
     return [task for task in tasks if conversation_of(task.id) in names]
 
 
@@ -154,9 +177,14 @@ def _from_bank(data: Path | None) -> Iterator[Task]:
             "not a file.", file=data, fix="Expected the task bank's Parquet table or JSONL rows."
         )
     if data.suffix == ".parquet":
+        import pyarrow as pa
+
         try:
-            yield from (Task.from_row(row) for row in read_parquet(data))
-        except (ValueError, KeyError, TypeError) as error:
+            for foreign in foreign_rows(data, MAX_LINE_BYTES):
+                if foreign.data is None:
+                    raise TooLarge(f"a row of {foreign.size} bytes, the most is {MAX_LINE_BYTES}")
+                yield Task.from_row(foreign.data.to_pylist()[0])
+        except (ValueError, KeyError, TypeError, OSError, pa.ArrowException) as error:
             raise BadInput(f"not a table of tasks: {error}.", file=data) from error
         return
     for row in read_rows(data):
@@ -206,8 +234,10 @@ def _hub_rows(name: str, file: str) -> Iterator[SuiteRow]:
     try:
         from datasets import load_dataset
 
-        load: Callable[..., dict[str, Iterable[dict[str, object]]]] = load_dataset
-        splits = load(*name.split(":"))
+        path, _, configuration = name.partition(":")
+        splits: Any = load_dataset(
+            path, configuration or None, trust_remote_code=trust_remote_code(path)
+        )
     except Exception as error:
         raise Infrastructure(
             f"{name} could not be fetched from the hub ({type(error).__name__}). {fix}"

@@ -15,13 +15,10 @@ from pathlib import Path
 from ...critic.calls import check_calls, gold_calls
 from ...errors import BadInput
 from ...records import FunctionCalls, Message, Task, messages_from
+from ..calls_request import ASK
 from .rows import SuiteRow, read_rows
 
 FILE = "bfcl/BFCL_v4_simple_python.json"
-ASK = (
-    "You can call these functions:\n{functions}\n\nAnswer the request with the calls it needs and nothing else, as JSON: "
-    '{{"name": NAME, "arguments": {{…}}}} for one call, a list of such objects for several.'
-)
 
 
 def tasks(path: Path) -> Iterator[Task]:

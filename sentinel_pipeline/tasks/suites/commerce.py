@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...records import Task
-from ..commerce import HELDOUT
-from ..task_bank import build
 
 SEED = 2
 
 
 def tasks() -> list[Task]:
     """In the proportions of ``bench.commerce.HELDOUT``."""
+    # Imported here: Dagster's definitions import the suites, and every family's compositions would
+    # be drawn each time that they are loaded.
+    from ..commerce import HELDOUT
+    from ..task_bank import build
+
     return [replace(task, suite="commerce") for task in build(SEED, {}, HELDOUT).heldout]

@@ -5,18 +5,20 @@ scored per turn.
 for all turns. ``topic``: "it" and "before" must be followed. ``updates``: constraints are changed
 on the way, and the newest ones hold. Every turn has expected entities or constraints and is checked
 by a program; the model's own earlier answers stand in each prompt (``records.conversation``). A
-conversation passes when every turn does. Generated here, always the same. What this module does not
-do: judge style; a licensed judge may.
+conversation passes when every turn does. ``judged`` holds the same conversations for a licensed
+judge, which is the primary score of the stage 1 findings; the programs are the triage beside it.
+Generated here, always the same.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
-from ...records import Constraints, Message, Task
+from ...records import Constraints, JudgedAnswer, Message, Task
 from ...records.conversation import place_of, turn_id
 from ..families.words import NAMES
 
@@ -252,6 +254,28 @@ def tasks() -> list[Task]:
         for category in CATEGORIES
         for number in range(EACH)
         for task in _conversation(category, number)
+    ]
+
+
+def judged() -> list[Task]:
+    """The same turns, each for the judge by its general rubric. No reference: nothing but a reader
+    says what is right here."""
+    return [
+        replace(
+            task,
+            id=task.id.replace("conversations/", "conversations_judged/", 1),
+            suite="conversations_judged",
+            messages=tuple(
+                Message(
+                    turn.role,
+                    turn.content.replace("{answer:conversations/", "{answer:conversations_judged/"),
+                )
+                for turn in task.messages
+            ),
+            verifier=JudgedAnswer(),
+            reference="",
+        )
+        for task in tasks()
     ]
 
 

@@ -14,6 +14,8 @@ from ...records import Constraints, Message, Task
 from ..families.words import NAMES
 
 EACH = 5
+ANIMALS = ("cat", "horse", "owl", "whale", "lizard", "bee")
+TOOLS = ("hammer", "saw", "drill", "pliers", "chisel", "rasp")
 
 
 class Probe(NamedTuple):
@@ -39,13 +41,14 @@ def only_code(rng: Random) -> Probe:
 def numbered(rng: Random) -> Probe:
     items = rng.randint(3, 6)
     prompt = f'List {items} animals as a numbered list ("1. …"), one a line, and nothing else.'
-    return Probe(prompt, {"items": items}, "\n".join(f"{i}. animal" for i in range(1, items + 1)))
+    lines = [f"{number}. {animal}" for number, animal in enumerate(ANIMALS[:items], 1)]
+    return Probe(prompt, {"items": items}, "\n".join(lines))
 
 
 def bulleted(rng: Random) -> Probe:
     items = rng.randint(3, 6)
     prompt = f'List {items} tools as bullet points ("- …"), one a line, and nothing else.'
-    return Probe(prompt, {"items": items}, "\n".join("- hammer" for _ in range(items)))
+    return Probe(prompt, {"items": items}, "\n".join(f"- {tool}" for tool in TOOLS[:items]))
 
 
 def csv(rng: Random) -> Probe:

@@ -2,7 +2,7 @@
 so it stops with its place.
 
 Suites are small and every item counts in a score, so nothing is quarantined here (candidate files
-are another matter).
+are another matter). A line, and what a packed file unpacks to, are bounded by bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ from typing import Any, NamedTuple
 
 from ...errors import BadInput
 from ...store.files import open_unpacked
+
+MAX_LINE_BYTES = 256 * 2**20
+"""Items whose tests are large data have lines of many megabytes."""
+MAX_UNPACKED_BYTES = 4 * 2**30
+"""Of a file that is packed."""
 
 
 class SuiteRow(NamedTuple):
@@ -83,8 +88,18 @@ def read_rows(path: Path) -> Iterator[SuiteRow]:
         raise BadInput("not a file.", file=path, fix="Name a JSONL file.")
     number = 0
     try:
+        packed = path.name.lower().endswith((".gz", ".zst"))
+        unpacked = 0
         with open_unpacked(path) as stream:
-            for number, line in enumerate(stream, start=1):
+            while line := stream.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                unpacked += len(line)
+                if len(line) > MAX_LINE_BYTES:
+                    problem = f"a line of more than {MAX_LINE_BYTES} bytes."
+                    raise BadInput(problem, file=path, line=number, fix="Shorten the item.")
+                if packed and unpacked > MAX_UNPACKED_BYTES:
+                    problem = f"unpacks to more than {MAX_UNPACKED_BYTES} bytes."
+                    raise BadInput(problem, file=path, line=number, fix="Unpack and divide it.")
                 if line.strip():
                     yield SuiteRow(_row(line, path, number), path, number)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

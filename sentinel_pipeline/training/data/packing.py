@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BadInput
 from ...rates import percent
+from ...worker.device import torch_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -87,7 +88,7 @@ def check_isolated(model: PreTrainedModel, first: Sequence[int], second: Sequenc
     was_training = model.training
     model.eval()
     if flash_attention():
-        model.to("cuda")  # type: ignore[arg-type]  # its decorator hides the parameter
+        model.to(torch_device())  # type: ignore[arg-type]  # its decorator hides the parameter
     try:
         with torch.no_grad():
             alone = _logits(model, [second])

@@ -22,6 +22,7 @@ from ...store import write_json
 from ...worker.interrupts import Interrupts
 from ...worker.jobs import PretrainJob
 from ...worker.progress import Progress
+from ...worker.remote_code import trust_remote_code
 from ..loop.checkpoints import last_checkpoint, replace_folder, save_checkpoint
 from ..loop.optimizers import build_optimizer
 from .corpus import blocks, library_sources, raw_material, rehearsed
@@ -186,7 +187,9 @@ def build_model(spec: EmbeddedModel, seed: int, vocabulary: int) -> PreTrainedMo
 
     torch.manual_seed(seed)
     config = model_config(spec, vocabulary)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(
+        config, trust_remote_code=trust_remote_code("embedded")
+    )
     begin_as_copier(model, seed)
     model.generation_config = GenerationConfig(
         eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id, do_sample=False

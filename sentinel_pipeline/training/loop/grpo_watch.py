@@ -3,15 +3,18 @@ the live curves.
 
 A window asks the held-out prompts twice: sampled, each with the same draws as in every other
 window, for the mean reward of each task; and greedily, for Pass@1 and syntax rate, which no reward
-weight enters. Rules are ``gates.curve_rules``'s; here they act. What this module does not do:
-decide whether the model is good; the check ``eval_reward`` and the gates of the report do.
+weight enters. Of several processes each answers its share, and rank 0 scores, writes and decides.
+Rules are ``gates.curve_rules``'s; here they act. What this module does not do: decide whether
+the model is good; the check ``eval_reward`` and the gates of the report do.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +23,7 @@ from ...gates.curve_rules import curve_rules
 from ...gates.rules import Finding, findings, stop_reason
 from ...gates.statistics import mcnemar_exact, wilson, wilson_by_task
 from ...generation.engine import generate
+from ...generation.loading import load_model
 from ...generation.prompts import prompts_of
 from ...records import Interval, Task
 from ...records.grpo_spec import GrpoSpec
@@ -27,8 +31,9 @@ from ...records.window import Window
 from ...rewards import Scoring, reward_of, training_rows
 from ...rewards.coverage import Seen
 from ...store import read_jsonl
+from ...worker import ranks
 from .checkpoints import save_checkpoint
-from .watch import Watch
+from .watch import Watch, unscored
 from .windows import append_window, describe, evaluate_window
 
 EVALS = "evals.jsonl"
@@ -60,6 +65,8 @@ class GrpoWatch(Watch):
         self.seen = Seen(counts)
         curves = self.job.out / self.job.curves
         evals = self.job.out / EVALS
+        if not ranks.is_main():
+            return
         self.rows = list(read_jsonl(curves)) if curves.is_file() else []
         self.evals = list(read_jsonl(evals)) if evals.is_file() else []
         self.holding = {finding.rule for finding in self._findings()}
@@ -80,21 +87,32 @@ class GrpoWatch(Watch):
         shares = {
             f"coverage/{name}": round(share.share, 6) for name, share in coverage.tasks.items()
         }
-        counts = {
-            f"unjudged/{name}": float(self.scoring.counts[name]) for name in ("infra", "late")
-        }
-        if self.scoring.counts["shared"]:
-            counts["trust/shared"] = float(self.scoring.counts["shared"])
+        judged: Counter[str] = Counter()
+        for share in ranks.gathered(self.scoring.counts):
+            judged.update(share)
+        counts = {f"unjudged/{name}": float(judged[name]) for name in ("infra", "late")}
+        if judged["shared"]:
+            counts["trust/shared"] = float(judged["shared"])
         return {"coverage": round(coverage.total.share, 6), **shares, **counts}
 
     def _note_seconds(self, step: int) -> None:
         now = time.perf_counter()
         spent = self.trainer.clock.take()
+        if not ranks.is_main():
+            return
         row = {"step": step, "total": now - self.began, **spent}
         with (self.job.logs / "timings.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({name: round(value, 6) for name, value in row.items()}) + "\n")
 
     def apply_rules(self, step: int, control: Any) -> None:
+        if ranks.is_main():
+            self._note_findings(step)
+        self.stopped_by = ranks.from_main(self.stopped_by)
+        if self.stopped_by:
+            control.should_training_stop = control.should_save = True
+        self.began = time.perf_counter()
+
+    def _note_findings(self, step: int) -> None:
         self.rows = list(read_jsonl(self.job.out / self.job.curves))
         holding = self._findings()
         for finding in holding:
@@ -107,12 +125,9 @@ class GrpoWatch(Watch):
         self.stopped_by = next(
             (finding.reason for finding in holding if finding.action == "stop"), None
         )
-        if self.stopped_by:
-            control.should_training_stop = control.should_save = True
-        self.began = time.perf_counter()
 
     def stopped(self) -> str | None:
-        return stop_reason(curve_rules(self.spec.watch), curves_of(self.rows))
+        return ranks.from_main(stop_reason(curve_rules(self.spec.watch), curves_of(self.rows)))
 
     def _findings(self) -> list[Finding]:
         return findings(curve_rules(self.spec.watch), curves_of(self.rows))
@@ -124,21 +139,53 @@ class GrpoWatch(Watch):
         return max(scored, key=lambda window: (means[window.step], window.step), default=None)
 
     def hold_window(self, step: int, control: Any) -> None:
+        with self.averaged(step):
+            self._hold(step)
+        self.began = time.perf_counter()
+
+    @contextmanager
+    def averaged(self, step: int) -> Iterator[None]:
+        """The model with its share of the starting weights, and afterwards as training left it."""
+        share = self.spec.start_share
+        if not share or step == 0:
+            yield
+            return
+        import torch
+
+        start = dict(load_model(self.job.model, exact=True).named_parameters())
+        model = self.trainer.model
+        trained = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+        try:
+            with torch.no_grad():
+                for name, weight in model.named_parameters():
+                    weight.lerp_(start[name].to(weight), share)
+            yield
+        finally:
+            with torch.no_grad():
+                for name, weight in model.named_parameters():
+                    weight.copy_(trained[name])
+
+    def _hold(self, step: int) -> None:
         sampled = self._sampled(step)
         decoding = replace(self.job.decoding, temperature=0.0)
+        scorer = self.scorer if ranks.is_main() else unscored
         greedy = evaluate_window(
-            self.trainer.model, self.tokenizer, self.tasks, decoding, self.scorer, step
+            self.trainer.model, self.tokenizer, self.tasks, decoding, scorer, step, shared=True
         )
-        self.evals.append(sampled)
+        greedy = ranks.from_main(greedy)
         self.windows.append(greedy)
+        if not ranks.is_main():
+            return
+        self.evals.append(sampled)
         if self.best() == greedy:
             save_checkpoint(self.job.logs / "best", step, self._write_model)
         self._append(EVALS, sampled)
-        self._append(self.job.curves, {"step": step, **eval_numbers(sampled, greedy, self.tasks)})
+        numbers = eval_numbers(sampled, greedy, self.tasks)
+        self._append(self.job.curves, {"step": step, **numbers})
+        self.track(numbers)
         append_window(self.job.out / "windows.jsonl", greedy)
         mean = "nothing scored" if sampled["mean"] is None else f"mean reward {sampled['mean']:.3f}"
         self.progress.note(f"{describe(greedy)}; sampled {mean} of {len(self.tasks)}")
-        self.began = time.perf_counter()
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         with (self.job.out / name).open("a", encoding="utf-8") as stream:
@@ -148,19 +195,19 @@ class GrpoWatch(Watch):
         """The reward of one sample of each held-out prompt; None where there is none."""
         model = self.trainer.model
         side = self.tokenizer.padding_side
-        decoding = replace(
-            self.job.decoding,
-            temperature=self.spec.temperature,
-            max_new_tokens=self.spec.max_completion_length,
-        )
+        decoding = self.spec.sampling(self.job.decoding)
         was_training = model.training
         model.eval()
+        mine = ranks.share(self.tasks)
         try:
-            batches = generate(model, self.tokenizer, prompts_of(self.tasks), decoding)
-            answers = {answer.id: answer.completion for batch in batches for answer in batch}
+            batches = generate(model, self.tokenizer, prompts_of(mine), decoding)
+            share = {answer.id: answer.completion for batch in batches for answer in batch}
         finally:
             model.train(was_training)
             self.tokenizer.padding_side = side
+        answers = ranks.joined(share)
+        if not ranks.is_main():
+            return {}
         judged = self.scoring.judge(
             [answers[task.id] for task in self.tasks],
             [row["verifier"] for row in training_rows(self.tasks)],

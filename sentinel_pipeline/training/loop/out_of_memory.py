@@ -2,9 +2,11 @@
 and training goes on.
 
 In order: a smaller micro-batch with as much more accumulation (a step keeps its samples, so full
-checkpoints stay good), then activation checkpointing, then an adapter of rank 16 (which begins
-anew). What was done stands in ``remedies.jsonl`` and holds for a resumed run too. What this module
-does not do: shorten rows, which would change what is learnt, or survive the kernel's killer.
+checkpoints stay good), then activation checkpointing, then, where no step was kept yet, an adapter
+of rank 16 (which begins anew). What was done stands in ``remedies.jsonl`` and holds for a resumed
+run too. No remedy deletes a checkpoint. What this module does not do: shorten rows, which would
+change what is learnt; answer an error of exporting or generating, which training again would not
+cure (``fit`` and ``generation.engine`` do); or survive the kernel's killer.
 """
 
 from __future__ import annotations
@@ -21,12 +23,15 @@ from ...errors import Infrastructure
 from ...records.training_spec import StageSpec
 from ...store import read_jsonl, write_jsonl
 from ...worker import ranks
-from ...worker.device import is_out_of_memory
+from ...worker.device import first_line, is_out_of_memory
 from ...worker.jobs import TuneJob
 from ...worker.progress import Progress
+from .checkpoints import last_checkpoint
 
 SMALL_RANK = 16
 """The stage 1 plan: "reduce LoRA rank (try r=16)"."""
+_OF_STEPS = ("losses.jsonl", "curves.jsonl", "windows.jsonl", "stages.jsonl", "evals.jsonl")
+"""Files of a run's steps, in ``out``."""
 J = TypeVar("J", bound=TuneJob[Any])
 
 
@@ -41,7 +46,8 @@ def next_remedy(spec: StageSpec, new_adapter: bool, smallest_batch: int = 1) -> 
     """The first remedy that still has something to give; None when all are used up.
 
     Args:
-        new_adapter: whether this run makes its adapter, so that its rank may be chosen.
+        new_adapter: whether this run makes its adapter and kept no step of it yet, so that its
+            rank may be chosen.
         smallest_batch: rows of a micro-batch that the loss needs.
     """
     part = (
@@ -50,11 +56,7 @@ def next_remedy(spec: StageSpec, new_adapter: bool, smallest_batch: int = 1) -> 
         else 0
     )
     if part and spec.batch_size // part >= smallest_batch:
-        smaller = {
-            "batch_size": spec.batch_size // part,
-            "gradient_accumulation_steps": spec.gradient_accumulation_steps * part,
-        }
-        return Remedy("batch", smaller)
+        return Remedy("batch", spec.in_smaller_batches(part))
     if not spec.gradient_checkpointing:
         return Remedy("checkpointing", {"gradient_checkpointing": True})
     if spec.method == "lora" and new_adapter and spec.lora_r > SMALL_RANK:
@@ -90,30 +92,30 @@ def with_remedies(
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            message = (
-                str(error).strip().splitlines()[0][:200]
-                if str(error).strip()
-                else type(error).__name__
-            )
+            message = first_line(error)[:200]
         # Only here is the failed attempt's traceback gone, and with it what held its tensors.
         import torch
 
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        new_adapter = not (job.model / "adapter_config.json").is_file()
+        begun = last_checkpoint(job.logs / "checkpoints")
+        new_adapter = begun is None and not (job.model / "adapter_config.json").is_file()
         remedy = next_remedy(job.spec, new_adapter, job.stage.smallest_batch)
         if remedy is None:
+            what_is_kept = f" The checkpoint of step {begun.step} is kept." if begun else ""
             raise Infrastructure(
-                f"out of memory with every remedy applied ({message}): lower {job.kind}.max_length, take a smaller model or a "
-                "larger device, then run again."
+                f"out of memory with every remedy applied ({message}): smaller batches, activation checkpointing"
+                f"{' and rank 16' if job.spec.method == 'lora' else ''} did not suffice. Lower {job.kind}.max_length, take a "
+                f"smaller model or a larger device, then run again.{what_is_kept}"
             )
         if remedy.name == "rank":
-            # Checkpoints of another rank are of no use.
-            for folder in ("checkpoints", "best"):
-                shutil.rmtree(job.logs / folder, ignore_errors=True)
-            for name in ("losses.jsonl", "windows.jsonl", "stages.jsonl"):
-                (job.out / name).unlink(missing_ok=True)
+            # What an adapter of the other rank left (its opening window) is of no use to this one.
+            aside = job.logs / f"rank-{job.spec.lora_r}"
+            aside.mkdir(exist_ok=True)
+            for path in (job.logs / "best", *(job.out / name for name in _OF_STEPS)):
+                if path.exists():
+                    shutil.move(path, aside / path.name)
         job = _apply(job, remedy, message, done, progress)
 
 

@@ -15,17 +15,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ... import advice
 from ...errors import BadInput, SentinelError
 from ...gates.rules import stop_reason
 from ...gates.window_rules import step_verdicts, window_rules
 from ...records import Task
+from ...records.stages import SFT
 from ...records.window import Window
+from ...store import read_jsonl
 from ...worker import ranks
 from ...worker.interrupts import Interrupts
 from ...worker.jobs import TuneJob
 from ...worker.progress import Progress
 from .checkpoints import save_checkpoint
 from .freezing import Freezing
+from .trackers import trl_names
 from .windows import Scorer, append_window, best_window, describe, evaluate_window
 
 if TYPE_CHECKING:
@@ -69,14 +73,31 @@ class Watch:
         if ranks.is_main():
             with (self.job.out / self.job.curves).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"step": step, "loss": round(loss, 6), **numbers}) + "\n")
+        self.track({"loss": loss, **numbers})
         self.progress.update(step, total, loss=loss, tokens=int(tokens), **_short(numbers))
         if self.tasks and (step % self.job.spec.windows.eval_steps == 0 or step == total):
             self.hold_window(step, control)
         if self.freezing is not None and step < total:
             self._change_stage(step, control)
         self.apply_rules(step, control)
+        if self.job.kind == SFT.name and ranks.is_main() and step in (total // 2, total):
+            self._look_at_the_loss()
         if self.interrupts.asked:
             control.should_training_stop = control.should_save = True
+
+    def _look_at_the_loss(self) -> None:
+        """Say what to try where the loss does not fall; nothing is stopped."""
+        rows = read_jsonl(self.job.out / self.job.curves)
+        losses = [row["loss"] for row in rows if row.get("loss") is not None]
+        if advice.is_flat(losses):
+            self.progress.advise(advice.FLAT_LOSS, advice.flat_loss(self.job.kind, losses))
+
+    def track(self, numbers: dict[str, float]) -> None:
+        """Hand the numbers to the trackers that the recipe names, if any."""
+        if self.job.report_to:
+            trainer = self.trainer
+            numbers = trl_names(self.job.kind, numbers)
+            trainer.callback_handler.on_log(trainer.args, trainer.state, trainer.control, numbers)
 
     def more_numbers(self, step: int) -> dict[str, float]:
         """What is told of a step beside the trainer's own numbers."""
@@ -94,11 +115,17 @@ class Watch:
         return stop_reason(window_rules(self.job.spec.windows), self.windows)
 
     def hold_window(self, step: int, control: Any) -> None:
-        """Every process answers, since a model in pieces needs them all; rank 0 scores, and its
-        word counts."""
-        scorer = self.scorer if ranks.is_main() else _unscored
+        """The items are answered once, divided among the processes; a model in pieces needs them
+        all for every item. Rank 0 scores, and its word counts."""
+        scorer = self.scorer if ranks.is_main() else unscored
         window = evaluate_window(
-            self.trainer.model, self.tokenizer, self.tasks, self.job.decoding, scorer, step
+            self.trainer.model,
+            self.tokenizer,
+            self.tasks,
+            self.job.decoding,
+            scorer,
+            step,
+            shared=not self.trainer.in_pieces,
         )
         window = ranks.from_main(window)
         self.windows.append(window)
@@ -110,6 +137,7 @@ class Watch:
                 )
         if ranks.is_main():
             append_window(self.job.out / "windows.jsonl", window)
+        self.track(window_numbers(window))
         self.progress.note(describe(window))
         for gate, decided in step_verdicts(self.windows[-1:], self.job.spec.windows).items():
             self.progress.note(f"gate {gate}: {decided.verdict}: {decided.reason}")
@@ -138,7 +166,14 @@ class Watch:
         self.tokenizer.save_pretrained(folder)
 
 
-def _unscored(tasks: Sequence[Task], completions: Sequence[str]) -> list[Any]:
+def window_numbers(window: Window) -> dict[str, float]:
+    """What a window says, as evaluation metrics; what it did not measure is left out."""
+    rates = {"eval/pass_at_1": window.pass_at_1, "eval/syntax_rate": window.syntax_rate}
+    return {name: value for name, value in rates.items() if value is not None}
+
+
+def unscored(tasks: Sequence[Task], completions: Sequence[str]) -> list[Any]:
+    """No scores: of the processes that are not rank 0."""
     return []
 
 

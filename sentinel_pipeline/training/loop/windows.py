@@ -75,8 +75,14 @@ def evaluate_window(
     decoding: Decoding,
     scorer: Scorer,
     step: int,
+    *,
+    shared: bool = False,
 ) -> Window:
-    """Answer and score ``tasks``; the model's training mode is put back."""
+    """Answer and score ``tasks``; the model's training mode is put back.
+
+    Of several processes that each hold the whole model, every one answers its share (``shared``);
+    where they hold pieces of it, all must answer all.
+    """
     from ...generation.engine import generate
 
     if any(needs(task.messages) for task in tasks):
@@ -88,15 +94,18 @@ def evaluate_window(
     was_training = model.training
     side = tokenizer.padding_side
     model.eval()
+    mine = ranks.share(tasks) if shared else tasks
     try:
         answers = {
             answer.id: answer
-            for batch in generate(model, tokenizer, prompts_of(tasks), decoding)
+            for batch in generate(model, tokenizer, prompts_of(mine), decoding)
             for answer in batch
         }
     finally:
         model.train(was_training)
         tokenizer.padding_side = side
+    if shared:
+        answers = ranks.joined(answers)
     scores = scorer(tasks, [answers[task.id].completion for task in tasks])
     return summarise(step, list(scores), list(answers.values()))
 

@@ -44,7 +44,7 @@ def peer(spec: PeerModel, cache: Path, work: Work, device_lock: Path | None = No
         BadInput, Infrastructure: see ``resolve_model`` and the jobs.
     """
     if spec.model.source != "embedded":
-        base_model = resolve_model(spec.model)
+        base_model = resolve_model(spec.model, cache)
         return Peer(Path(base_model["folder"]), _hash(base_model["files"]), 0.0, True)
     folder = cache / _hash({"spec": asdict(spec), "code": code_version("training", "bench")})[:16]
     done = folder / "peer.json"

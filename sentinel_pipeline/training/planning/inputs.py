@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 
-from ...candidates.files import files_of
+from ...candidates.files import places_of
 from ...errors import BadInput
 from ...llm_judge.licence import read_labels
 from ...records.grpo_spec import GrpoSpec
@@ -24,6 +24,7 @@ from ...store import Home
 from ...tasks.suites import ENVIRONMENT as BENCHMARKS
 from ...tasks.suites import GENERATED, HELDOUT, PUBLIC, load_suite
 from ...tasks.task_bank import FRESH, build
+from ..loop.trackers import require_trackers
 
 MAX_COUNTED_TASKS = 50_000
 """Of more tasks only the families' names are looked at: to make them takes minutes."""
@@ -35,7 +36,8 @@ def missing_inputs(recipe: Recipe, home: Home) -> Iterator[BadInput]:
     sides = [tasks.train, tasks.heldout, tasks.window]
     if sum(count for side in sides for count in side.values()) > MAX_COUNTED_TASKS:
         sides = [dict.fromkeys(side, 1) for side in sides]
-    if reason := _bank_problem(recipe.seed, *(tuple(side.items()) for side in sides)):
+    train, heldout, window = (tuple(side.items()) for side in sides)
+    if reason := _bank_problem(recipe.seed, train, heldout, window, tuple(tasks.levels.items())):
         yield _at("tasks", reason)
     for name in dict.fromkeys((*recipe.bench.suites, *recipe.model.probe)):
         data = home.suite_file(name, recipe.bench.data)
@@ -54,7 +56,7 @@ def missing_inputs(recipe: Recipe, home: Home) -> Iterator[BadInput]:
     if any(stage.trains_on == SFT.trains_on for stage in recipe.chain):
         for path in recipe.candidates.files:
             try:
-                files_of(home.root / path)
+                places_of(path, home.root)
             except BadInput as error:
                 yield _at("candidates.files", error)
     if recipe.judge.exam is not None:
@@ -78,13 +80,24 @@ def missing_inputs(recipe: Recipe, home: Home) -> Iterator[BadInput]:
             yield _vllm(f"{stage.name}.engine")
     if recipe.bench.engine == "vllm" and find_spec("vllm") is None:
         yield _vllm("bench.engine")
-    if recipe.critic.engine == "ray":
+    try:
+        require_trackers(recipe.report_to)
+    except BadInput as error:
+        yield error
+    engines = {
+        "candidates": recipe.candidates.engine,
+        "critic": recipe.critic.engine,
+        "mix": recipe.mix.engine,
+    }
+    for name, engine in engines.items():
+        if engine != "ray":
+            continue
         if find_spec("ray") is None:
             fix = "Install the extra: pip install 'sentinel-pipeline[ray]'."
-            yield BadInput("Ray is not installed.", field="critic.engine", fix=fix)
+            yield BadInput("Ray is not installed.", field=f"{name}.engine", fix=fix)
         elif not os.environ.get("RAY_ADDRESS"):
             fix = "Set RAY_ADDRESS to one, or to auto for one on this machine."
-            yield BadInput("no Ray cluster is named.", field="critic.engine", fix=fix)
+            yield BadInput("no Ray cluster is named.", field=f"{name}.engine", fix=fix)
 
 
 def _at(key: str, error: BadInput) -> BadInput:
@@ -93,7 +106,7 @@ def _at(key: str, error: BadInput) -> BadInput:
 
 
 def _vllm(key: str) -> BadInput:
-    fix = "Install the extra vllm, or say transformers."
+    fix = "Install the extra gpu (pip install 'sentinel-pipeline[gpu]'), or say transformers."
     return BadInput("vLLM is not installed.", field=key, fix=fix)
 
 
@@ -101,10 +114,16 @@ Counts = tuple[tuple[str, int], ...]
 
 
 @lru_cache(maxsize=32)
-def _bank_problem(seed: int, train: Counts, heldout: Counts, window: Counts) -> BadInput | None:
+def _bank_problem(
+    seed: int,
+    train: Counts,
+    heldout: Counts,
+    window: Counts,
+    levels: tuple[tuple[str, tuple[int, int]], ...],
+) -> BadInput | None:
     """Whether the families have so many different prompts; only making them tells."""
     try:
-        build(seed, dict(train), dict(heldout), dict(window))
+        build(seed, dict(train), dict(heldout), dict(window), dict(levels))
     except BadInput as error:
         return error
     return None

@@ -16,15 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from ...costs import DEVICE_ASSETS, last_costs
-from ...errors import BadInput, SentinelError
+from ...errors import BadInput, SentinelError, did_you_mean
+from ...gates.reward import EVAL_REWARD
 from ...gates.simulation import error_rates, fewest_items
+from ...phases import choose, phase_hours, phases_of, skip_reason
+from ...records.gate_spec import GatePolicy
 from ...records.recipe import Recipe
-from ...records.stages import SFT, TRAINING_STAGES, Pool, TrainingRows, TrainingStage, load
+from ...records.stages import GRPO, SFT, TRAINING_STAGES, Pool, TrainingRows, TrainingStage, load
 from ...records.training_spec import StageSpec, TuneSpec
 from ...store import Artifact, Home, Store, read_parquet, skipped_reason
 from ...task_sources.usable import Counted, count_tasks, unusable
+from ...worker.convert import cached, converted, is_ready
+from ...worker.device import physical_gpus
 from ...worker.launch import check_config
+from ...worker.weights import locate
 from ..data.tokens import TokenReport
+from .forecast import Forecast, lengths_of
+from .hardware import HARDWARE, hardware_of, this_processor
 from .inputs import missing_inputs
 from .plan_model import PlannedModel, planned_model, refuse_spec
 from .starting_point import planned_start
@@ -48,6 +56,13 @@ class Plan:
     trainers: dict[str, dict[str, Any]] = field(default_factory=dict)
     hours: dict[str, float | None] = field(default_factory=dict)
     """Device hours of each stage; None where neither an earlier run nor the device's peak tells."""
+    device: str | None = None
+    """The device that hours and memory are of; None where no recipe names one and none is here."""
+    phases: list[dict[str, Any]] = field(default_factory=list)
+    """Each with its hours, its cost, its place in the order of skipping (None: critical), and
+    whether the budget makes a run skip it."""
+    disk_gib: float | None = None
+    """What a run leaves on the disk, about."""
     refusals: list[Refusal] = field(default_factory=list)
     gates: list[dict[str, Any]] = field(default_factory=list)
     """Of each gate: the suite, its items (None where nobody knows yet), how many it needs to be
@@ -82,6 +97,8 @@ class Plan:
             "start": self.start,
             "tasks": self._tasks_json(),
             "trainers": self.trainers,
+            "device": self.device,
+            "disk_gib": self.disk_gib,
             "hours": self.hours,
             "total_hours": round(self.total_hours, 4),
             "unknown": [name for name, hours in self.hours.items() if hours is None],
@@ -89,6 +106,8 @@ class Plan:
             "currency": budget.currency,
             "gates": self.gates,
             "max_hours": budget.max_hours,
+            "max_cost": budget.max_cost,
+            "phases": self.phases,
             "warnings": self.warnings,
             "refusals": [asdict(refusal) for refusal in self.refusals],
         }
@@ -99,6 +118,7 @@ class Plan:
             "train": dict(sorted(counted.train.items())),
             "window": counted.window,
             "heldout": counted.heldout,
+            "reward": counted.reward,
             "judged": counted.judged,
             "answers": counted.answers,
             "sources": counted.report.to_json() if counted.report else None,
@@ -113,7 +133,16 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
         Refusal(field=problem.field or "tasks", reason=str(problem))
         for problem in missing_inputs(recipe, home)
     ]
+    if recipe.model.capable_because:
+        plan.warnings.append(
+            f"a model is trained that may be capable already: {recipe.model.capable_because}"
+        )
     _count_tasks(plan, home)
+    for name, file in recipe.bench.where_present.items():
+        if name not in recipe.bench.suites:
+            plan.warnings.append(
+                f"{name} is not answered: SENTINEL_BENCHMARKS names no folder that holds {file}."
+            )
     try:
         plan.model = planned_model(recipe, made_model(store))
         if plan.model is None:
@@ -121,12 +150,19 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
                 [candidate.source for candidate in recipe.model.candidates] or [recipe.model.source]
             )
             plan.warnings.append(f"not on this machine: {missing}. Shapes and memory are unknown.")
-    except BadInput as error:
-        plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
+        plan.refusals += template_refusals(recipe, home, made_model(store))
+    except SentinelError as error:
+        plan.refusals.append(
+            Refusal(
+                field=getattr(error, "field", None) or "model.source",
+                reason=str(error),
+                exit_code=error.exit_code,
+            )
+        )
     plan.start = planned_start(recipe, store)
     try:
         tuned = {
-            stage.name: recipe.spec_of(stage.name) for stage in recipe.chain if stage.distributed
+            stage.name: recipe.spec_of(stage.name) for stage in recipe.chain if stage.divides_model
         }
         check_config(recipe.launch, tuned, home.root)
     except BadInput as error:
@@ -134,9 +170,40 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
     for stage in recipe.chain:
         load(stage.planner)(plan, stage, store)
     _plan_gates(plan, store)
-    _estimate(plan, store)
-    _check_budget(plan)
+    _estimate(plan, store, _forecast(plan, home))
+    _check_budget(plan, store)
     return plan
+
+
+def template_refusals(recipe: Recipe, home: Home, made: Path | None) -> list[Refusal]:
+    """What training would refuse of the model's tokenizer and chat template, where they are on this
+    machine: found by rendering, before there are rows.
+
+    Raises:
+        BadInput: the recipe's template or stop token does not fit the tokenizer.
+    """
+    from tempfile import TemporaryDirectory
+
+    from ...generation.loading import load_tokenizer
+    from ...generation.template import problems
+
+    spec = recipe.model
+    if spec.source in ("embedded", "probed") or not recipe.chain:
+        return []
+    located = locate(spec, fetch=False)
+    with TemporaryDirectory() as scratch:
+        folder = made
+        if located is not None and is_ready(located, spec):
+            folder = located.path
+        elif located is not None:
+            folder = cached(located, spec, home.converted)
+            if folder is None and located.kind in ("transformers", "peft"):
+                # Links and a changed tokenizer: no weights are read.
+                folder = converted(located, spec, Path(scratch))
+        if folder is None:
+            return []
+        tokenizer = load_tokenizer(folder)
+        return [Refusal(field=key, reason=reason) for key, reason in problems(tokenizer)]
 
 
 def _count_tasks(plan: Plan, home: Home) -> None:
@@ -154,23 +221,26 @@ def _count_tasks(plan: Plan, home: Home) -> None:
 
 
 def _plan_gates(plan: Plan, store: Store) -> None:
-    """What each gate can show on the items that the recipe answers."""
+    """What each gate, and the check ``eval_reward``, can show on the items that the recipe
+    answers."""
     bank = store.find("task_bank")
+    _plan_eval_reward(plan, bank)
     for name, policy in plan.recipe.gates.items():
         if policy.severity == "off":
             continue
         items: int | None = None
         if bank is not None:
             items = bank.manifest.metrics.get(policy.suite)
-        elif policy.suite == "heldout":
+        else:
+            known = _suite_items(policy.suite, plan.counted.heldout)
             limit = plan.recipe.bench.limit
-            generated = plan.counted.heldout
-            items = generated if limit is None else min(limit, generated)
+            items = known if known is None or limit is None else min(limit, known)
         needs = fewest_items(policy)
         rates = error_rates(policy, items, reports=2_000) if items else None
         plan.gates.append(
             {
                 "name": name,
+                "metric": policy.metric,
                 "suite": policy.suite,
                 "items": items,
                 "needs": needs,
@@ -182,6 +252,71 @@ def _plan_gates(plan: Plan, store: Store) -> None:
             plan.warnings.append(
                 f"gate {name} cannot pass: {items} items of {policy.suite}, it needs {needs or 'more than there are'}."
             )
+
+
+def suite_items(plan: Plan, store: Store) -> dict[str, int]:
+    """Items of each suite of the recipe, as far as they are known before they are answered."""
+    bank = store.find("task_bank")
+    limit = plan.recipe.bench.limit
+    counts: dict[str, int] = {}
+    for suite in plan.recipe.bench.suites:
+        count = bank.manifest.metrics.get(suite) if bank is not None else None
+        if count is None:
+            count = _suite_items(suite, plan.counted.heldout)
+            count = count if count is None or limit is None else min(limit, count)
+        if count is not None:
+            counts[suite] = count
+    return counts
+
+
+def _plan_eval_reward(plan: Plan, bank: Artifact | None) -> None:
+    """What the check ``eval_reward`` can show on the fresh prompts that there are; rewards of 0 and
+    1 spread the most, so that others decide on no more items."""
+    spec = plan.recipe.grpo
+    if spec is None:
+        return
+    items = plan.counted.reward
+    if bank is not None:
+        items = min(spec.reward_items, bank.manifest.metrics.get("reward", items))
+    bar = GatePolicy(metric="pass_at_1", threshold=spec.min_eval_reward, stage=GRPO.name)
+    needs = fewest_items(bar)
+    rates = error_rates(bar, items, reports=2_000) if items else None
+    plan.gates.append(
+        {
+            "name": EVAL_REWARD,
+            "metric": "mean_reward",
+            "suite": "fresh prompts",
+            "items": items,
+            "needs": needs,
+            "truth": rates.truth if rates else None,
+            "power": rates.power if rates else None,
+        }
+    )
+    if needs is None or items < needs:
+        blocks = plan.recipe.fences.eval_reward == "block"
+        plan.warnings.append(
+            f"{EVAL_REWARD} cannot pass{' and nothing is released' if blocks else ''}: {items} fresh prompts, it needs "
+            f"{needs or 'more than there are'}. Give tasks.source more rows, a reward share of split or a file reward, "
+            'or set fences.eval_reward = "warn".'
+        )
+    elif items < spec.reward_items:
+        plan.warnings.append(
+            f"{EVAL_REWARD} is decided on {items} fresh prompts, not on the {spec.reward_items} of grpo.reward_items: "
+            "there are no more."
+        )
+
+
+def _suite_items(suite: str, heldout: int) -> int | None:
+    """How many items a suite has that is made on the spot; None of one whose file nobody has read
+    yet."""
+    from ...records.conversation import conversation_of
+    from ...tasks.suites import GENERATED
+
+    if suite in ("heldout", "fresh"):
+        return heldout
+    if suite not in GENERATED:
+        return None
+    return len({conversation_of(task.id) for task in GENERATED[suite]()})
 
 
 def made_model(store: Store) -> Path | None:
@@ -360,11 +495,58 @@ def learning_rates(spec: StageSpec, steps: int) -> list[float]:
     return scheduled_rates(spec, steps)
 
 
-def _estimate(plan: Plan, store: Store) -> None:
-    """Hours of every stage: as the last run took, scaled by tokens where they are known; else from
-    the device's peak."""
-    before = last_costs(store, DEVICE_ASSETS)
+def _forecast(plan: Plan, home: Home) -> Forecast | None:
+    """The recipe on its device; memory of every stage against the device's, and the disk's. None
+    where the model is unknown, or the device's name."""
     budget = plan.recipe.budget
+    if budget.device is not None and budget.device not in HARDWARE:
+        reason = f"unknown device {budget.device!r}. {did_you_mean(budget.device, HARDWARE)}"
+        plan.refusals.append(Refusal(field="budget.device", reason=reason))
+        return None
+    if plan.model is None:
+        return None
+    hardware = hardware_of(budget)
+    if hardware is None:
+        _warn_of_the_host(plan, plan.model)
+        hardware = this_processor()
+    forecast = Forecast(plan, home, plan.model, hardware, lengths_of(plan.recipe))
+    plan.device = hardware.name
+    plan.disk_gib = round(forecast.disk_gib(), 1)
+    for stage in plan.recipe.chain:
+        entry = plan.trainers.get(stage.name)
+        if entry is not None and hardware.memory_gib is not None:
+            entry["memory_mib"] = forecast.memory(stage, plan.recipe.spec_of(stage.name))
+            entry["device_mib"] = round(hardware.memory_gib * 1024)
+    plan.refusals += [Refusal(field=key, reason=reason) for key, reason in forecast.misfits()]
+    if full := forecast.disk_refusal():
+        # A plan for a device that is elsewhere says nothing of this machine's disk.
+        if physical_gpus() or budget.device is None:
+            plan.refusals.append(Refusal(field="save_total_limit", reason=full, exit_code=4))
+        else:
+            plan.warnings.append(full)
+    return forecast
+
+
+def _warn_of_the_host(plan: Plan, model: PlannedModel) -> None:
+    """A large model and no device: it would be held in this machine's own memory."""
+    from ...worker.device import devices
+
+    here = devices()[0]
+    needed = max(
+        (entry["memory_mib"]["total"] for entry in plan.trainers.values() if entry["memory_mib"]),
+        default=0,
+    )
+    if here.kind == "cpu" and needed * 2**20 > here.memory_bytes:
+        plan.warnings.append(
+            f"about {needed / 1024:,.0f} GiB are needed, this machine has {here.memory_bytes / 2**30:,.0f} and no GPU: name the "
+            "device that the recipe is for in budget.device, and hours and memory are planned for it."
+        )
+
+
+def _estimate(plan: Plan, store: Store, forecast: Forecast | None) -> None:
+    """Hours of every stage: as the last run took, scaled by tokens where they are known; else as
+    the device is expected to take."""
+    before = last_costs(store, DEVICE_ASSETS)
     for stage in _device_assets(plan.recipe):
         earlier = before.get(stage)
         kind = stage.removesuffix("_checkpoint")
@@ -373,15 +555,8 @@ def _estimate(plan: Plan, store: Store) -> None:
         if earlier is not None:
             scale = tokens / earlier.tokens if tokens and earlier.tokens else 1.0
             plan.hours[stage] = round(earlier.device_s * scale / 3600, 6)
-        elif tokens and plan.model and budget.device_tflops:
-            # Forward and backward take 6 operations a parameter and token (Kaplan et al., 2020,
-            # arXiv:2001.08361, section 2.1).
-            operations = 6.0 * plan.model.parameters * tokens
-            plan.hours[stage] = round(
-                operations / (budget.device_tflops * 1e12 * budget.utilisation) / 3600, 6
-            )
         else:
-            plan.hours[stage] = None
+            plan.hours[stage] = forecast.hours(stage) if forecast is not None else None
 
 
 def _device_assets(recipe: Recipe) -> list[str]:
@@ -391,6 +566,8 @@ def _device_assets(recipe: Recipe) -> list[str]:
     mixed = any(stage.trains_on == SFT.trains_on for stage in recipe.chain)
     left_out += [] if mixed else ["self_generated", "self_repairs"]
     left_out += ["self_generated"] if recipe.candidates.self_generated is None else []
+    left_out += ["self_repairs"] if recipe.critic.self_repair == 0 else []
+    left_out += ["instruct_report", "alt_base_report"] if recipe.gap_proof is None else []
     return [asset for asset in DEVICE_ASSETS if asset not in left_out]
 
 
@@ -402,21 +579,40 @@ def _worked_tokens(trainer: dict[str, Any] | None) -> float:
     return float(report["tokens"] / max(report["kept"], 1) * trainer["steps"] * trainer["batch"])
 
 
-def _check_budget(plan: Plan) -> None:
-    limit = plan.recipe.budget.max_hours
-    if limit is None:
+def _check_budget(plan: Plan, store: Store) -> None:
+    """The phases with their hours, what is skipped where they exceed the budget, and a refusal
+    where the critical ones do."""
+    budget = plan.recipe.budget
+    items = suite_items(plan, store)
+    choice = choose(plan.recipe, budget, 0.0, plan.hours, items)
+    for phase in phases_of(plan.recipe):
+        hours = phase_hours(plan.recipe, phase, plan.hours, items)
+        plan.phases.append(
+            {
+                "name": phase.name,
+                "hours": hours,
+                "cost": None if hours is None else round(hours * budget.hourly_rate, 4),
+                "optional": phase.place,
+                "skipped": phase.name in choice.skipped,
+            }
+        )
+    if choice.allowed is None:
         return
-    if plan.total_hours > limit:
+    plan.warnings += [f"{skip_reason(name, choice)}." for name in choice.skipped]
+    if not choice.fits:
+        skipped = f", {', '.join(choice.skipped)} skipped" if choice.skipped else ""
+        by_money = budget.max_hours is None or budget.max_hours > choice.allowed
         plan.refusals.append(
             Refusal(
-                field="budget.max_hours",
-                reason=f"{plan.total_hours:.3f} device hours are planned, {limit:g} allowed: train less, or raise the budget.",
+                field="budget.max_cost" if by_money else "budget.max_hours",
+                reason=f"{choice.hours:.3f} device hours are planned for what is critical{skipped}, "
+                f"{choice.allowed:g} allowed: train less, or raise the budget.",
                 exit_code=3,
             )
         )
     unknown = [name for name, hours in plan.hours.items() if hours is None]
     if unknown:
         plan.warnings.append(
-            f"the hours of {', '.join(unknown)} are unknown, so the budget is not proven: set budget.device_tflops, "
+            f"the hours of {', '.join(unknown)} are unknown, so the budget is not proven: name the device in budget.device, "
             "or run the recipe once by hand."
         )

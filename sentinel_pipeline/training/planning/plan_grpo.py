@@ -37,7 +37,7 @@ def plan_prompts(plan: Plan, stage: TrainingStage, store: Store) -> None:
         )
         plan.refusals.append(Refusal(field=f"{stage.name}.max_completion_length", reason=reason))
     try:
-        check_own_rewards(spec.reward, store.home.root)
+        check_own_rewards(spec.reward, store.home.root, spec.rewards)
     except SentinelError as error:
         key = getattr(error, "field", None) or f"{stage.name}.reward"
         plan.refusals.append(Refusal(field=key, reason=str(error), exit_code=error.exit_code))

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...bench.pairing import paired_counts
-from ...errors import Infrastructure
+from ...errors import GateRefused, Infrastructure
 from ...gates.statistics import mcnemar_exact, wilson
+from ...markdown import cell
 from ...rates import percent, with_interval
 from ...records import SampleScore
 from ...records.recipe import Recipe
@@ -69,7 +70,7 @@ class Start(NamedTuple):
             )
             rate = with_interval(row["rate"], row["interval"])
             lines.append(
-                f"| {row['name']}{mark} | {row['source']} | {row['n']} | {rate} | {against} |"
+                f"| {cell(row['name'])}{mark} | {cell(row['source'])} | {row['n']} | {rate} | {against} |"
             )
         return "\n".join([*lines, "", self.reason])
 
@@ -95,16 +96,28 @@ def probe_format(folders: Sequence[Path]) -> str:
     return "chat" if all(map(has_chat_template, folders)) else "cue"
 
 
-def choose(probed: Sequence[Probed]) -> Start:
+def choose(probed: Sequence[Probed], min_rate: float) -> Start:
     """The first candidate, or the one that passes significantly more of the same items.
 
     Raises:
+        GateRefused: the chosen one passes no item, or its whole interval is below ``min_rate``: two
+            candidates that can do nothing are not made a start by comparing them.
         Infrastructure: too many answers of a candidate could not be scored.
     """
     rows = [_row(candidate, probed[0]) for candidate in probed]
     limit = ALPHA / max(len(probed) - 1, 1)
     better = [row for row in rows[1:] if row["gained"] > row["lost"] and row["p"] < limit]
     best = max(better, key=lambda row: row["gained"] - row["lost"], default=rows[0])
+    if best["passed"] == 0 or best["interval"][1] < min_rate:
+        passed = "; ".join(
+            f"{row['name']} {row['passed']} of {row['n']} [{percent(row['interval'][0])}, "
+            f"{percent(row['interval'][1])}]"
+            for row in rows
+        )
+        raise GateRefused(
+            f"no starting point passes the probe: {passed}; expected at least {percent(min_rate)}. "
+            "Name other model.candidates, or lower model.min_probe where the probe asks for too much."
+        )
     others = [row for row in rows if row is not best]
     teacher = max(others, key=lambda row: row["passed"])
     by_name = {candidate.name: candidate for candidate in probed}

@@ -13,14 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ...generation.engine import generate
+from ...generation.answers import Engine
 from ...generation.prompts import Prompt
 from ...records import Task
 from ...records.decoding import Decoding
 from ...rewards import Scoring, reward_of, training_rows
 from ...store import read_jsonl, write_jsonl
+from ...worker import ranks
 from .trainer import sample_order
 
 
@@ -37,25 +38,25 @@ class PassRate(NamedTuple):
 def pass_rates(
     path: Path,
     tasks: Sequence[Task],
-    model: Any,
-    tokenizer: Any,
+    mine: Sequence[Task],
+    engine: Callable[[], Engine],
     decoding: Decoding,
     samples: int,
     scoring: Scoring,
     progress: Callable[[int], None],
 ) -> list[PassRate]:
-    """Rates of ``tasks`` in their order, from ``path`` where it is written already; ``told`` hears
-    how many were answered."""
-    if path.is_file():
+    """Rates of ``tasks`` in their order, from ``path`` where it is written already; ``engine`` is
+    opened only where it is not, and ``progress`` hears how many were answered. Of several processes
+    each answers for ``mine``, its share, and rank 0 writes."""
+    if ranks.from_main(path.is_file()):
         return [PassRate(**row) for row in read_jsonl(path)]
-    verifiers = {row["task_id"]: row["verifier"] for row in training_rows(tasks)}
+    verifiers = {row["task_id"]: row["verifier"] for row in training_rows(mine)}
     prompts = [
-        Prompt(f"{task.id}\t{sample}", task.messages) for task in tasks for sample in range(samples)
+        Prompt(f"{task.id}\t{sample}", task.messages) for task in mine for sample in range(samples)
     ]
-    earned: dict[str, list[float]] = {task.id: [] for task in tasks}
-    model.eval()
+    earned: dict[str, list[float]] = {task.id: [] for task in mine}
     done = 0
-    for batch in generate(model, tokenizer, prompts, replace(decoding, prompt_format="chat")):
+    for batch in engine()(prompts, replace(decoding, prompt_format="chat")):
         names = [answer.id.rpartition("\t")[0] for answer in batch]
         judged = scoring.judge(
             [answer.completion for answer in batch], [verifiers[name] for name in names]
@@ -65,9 +66,10 @@ def pass_rates(
                 earned[name].append(round(reward_of(one.score), 6))
         done += len(batch)
         progress(done)
-    model.train()
-    rates = [_rate(task.id, earned[task.id]) for task in tasks]
-    write_jsonl(path, (rate._asdict() for rate in rates))
+    everything = ranks.joined(earned)
+    rates = [_rate(task.id, everything[task.id]) for task in tasks]
+    if ranks.is_main():
+        write_jsonl(path, (rate._asdict() for rate in rates))
     return rates
 
 

@@ -47,7 +47,7 @@ class Teacher:
                 fix="Leave [sft.distillation] out: models of different tokenizers cannot be compared token by token.",
             )
         self.spec = spec
-        self._model: Any = load_model(folder).requires_grad_(False)
+        self.model: Any = load_model(folder).requires_grad_(False)
 
     def divergence(self, logits: Tensor, inputs: dict[str, Any], trained: Tensor) -> Tensor:
         """``weight * T^2 * KL(teacher || student)`` at temperature T, summed over the trained
@@ -64,7 +64,7 @@ class Teacher:
 
         heat = self.spec.temperature
         with torch.no_grad():
-            student_logits = self._model(**inputs, use_cache=False).logits[:, :-1][trained].float()
+            student_logits = self.model(**inputs, use_cache=False).logits[:, :-1][trained].float()
         student, taught = (
             functional.log_softmax(logits_of / heat, dim=-1)
             for logits_of in (logits, student_logits)

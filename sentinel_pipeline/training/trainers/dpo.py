@@ -33,6 +33,7 @@ from .fit import (
     config_values,
     fit,
     load_trainable,
+    masters_of,
     new_adapter,
     prepare_trainer,
 )
@@ -103,6 +104,7 @@ def build_trainer(
             "rejected_ids": [pair.rejected for pair in pairs],
         }
     )
+    masters = masters_of(model)
     trainer = dpo_trainer_class()(
         model=model,
         args=args,
@@ -110,7 +112,7 @@ def build_trainer(
         processing_class=fitting.tokenizer,
         peft_config=new_adapter(job.spec, model),
     )
-    return prepare_trainer(trainer, fitting, watch)
+    return prepare_trainer(trainer, fitting, watch, masters)
 
 
 def dpo_config(job: Any, steps: int) -> Any:

@@ -8,28 +8,33 @@ gates judge models. The loss is the caller's.
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...errors import Infrastructure
 from ...gates.keys import policy_hash
 from ...gates.window_rules import step_policies, step_verdicts
-from ...generation.loading import load_model
+from ...generation.engine import name_stops
+from ...generation.loading import ANSWER_DTYPE, allow_sampling
 from ...records.training_spec import StageSpec
 from ...records.window import Window
 from ...store import write_json
 from ...worker import ranks
-from ...worker.device import bfloat16_pays
+from ...worker.device import bfloat16_pays, first_line, is_out_of_memory, on_gpu, torch_device
 from ...worker.interrupts import Interrupts
 from ...worker.jobs import TuneJob
 from ...worker.progress import Progress
+from ...worker.remote_code import trust_remote_code
 from ..loop.checkpoints import Checkpoint, last_checkpoint, replace_folder
 from ..loop.freezing import Freezing
-from ..loop.parity import check_parity
+from ..loop.parity import LEAST_KEPT, check_parity, kept_by_rounding
+from ..loop.trackers import tracker_settings
 from ..loop.watch import Watch, watch_callback
 from ..loop.windows import Scorer, rewind_rows, rewind_windows, window_tasks
 from .distil import rate_of
@@ -89,15 +94,84 @@ def fit(
     weights = trainer.weights()
     if not ranks.is_main():
         return {}
-    _keep_models(fitting, trainer, watch.best(), weights)
-    write_json(job.out / "parity.json", check_parity(job.out).to_json())
     result = _result(fitting, trainer, watch)
+    fitting.tokenizer.padding_side = "left"
+
+    def write_final(folder: Path) -> None:
+        trainer.save_weights(folder, weights)
+        fitting.tokenizer.save_pretrained(folder)
+
+    replace_folder(job.out / "final", write_final)
+    # From here on nothing of the trainer is needed; what it held on the device makes room.
+    release(trainer)
+    try:
+        _keep_models(fitting, watch.best())
+        parity = check_parity(job.out).to_json()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        # Not an error of training: nothing that is finished is done again, or deleted.
+        raise Infrastructure(
+            f"out of memory while exporting the finished {job.kind} ({first_line(error)}): its last checkpoint and "
+            f"{job.out / 'final'} are kept. Free memory, then run again: only the export is done again."
+        ) from error
+    write_json(job.out / "parity.json", parity)
     write_json(job.out / "training.json", result)
     return result
 
 
-def prepare_trainer(trainer: Any, fitting: TrainingSetup, watch: Watch) -> Any:
-    """Give one of our trainers its order, optimizer and folders."""
+def release(trainer: Any) -> None:
+    """Let go of all that a finished trainer holds on the device, whoever else still names it.
+
+    Tensors are emptied in place: frames and closures of the run keep their references to the model
+    until the job ends.
+    """
+    import torch
+
+    models = [trainer.model, getattr(trainer, "ref_model", None), getattr(trainer, "teacher", None)]
+    # Pieces of a model are not emptied one by one; each process holds few of them.
+    models = [] if trainer.in_pieces else models
+    for name in ("vllm_generation", "llm"):
+        if hasattr(trainer, name):
+            setattr(trainer, name, None)
+    for model in models:
+        model = getattr(model, "model", model) if not hasattr(model, "parameters") else model
+        if not hasattr(model, "parameters"):
+            continue
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.grad = None
+            tensor.data = torch.empty(0, dtype=tensor.dtype)
+            # Scales and tables of weights in 4 bit.
+            if getattr(tensor, "quant_state", None) is not None:
+                tensor.quant_state = None
+    if trainer.optimizer is not None:
+        inner = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
+        inner.state.clear()
+    trainer.optimizer = None
+    trainer.lr_scheduler = None
+    trainer.model_wrapped = None
+    trainer.accelerator.free_memory()
+    gc.collect()
+    if on_gpu():
+        torch.cuda.empty_cache()
+
+
+def masters_of(model: Any) -> dict[str, Any]:
+    """Copies of the weights of an adapter that a model brings; TRL rounds those over a base in 4
+    bit to bfloat16."""
+    return {
+        name: parameter.detach().clone()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and getattr(model, "is_loaded_in_4bit", False)
+    }
+
+
+def prepare_trainer(
+    trainer: Any, fitting: TrainingSetup, watch: Watch, masters: Mapping[str, Any] | None = None
+) -> Any:
+    """Give one of our trainers its order, optimizer and folders; ``masters`` are the weights that
+    its adapter begins with, where it brought one."""
+    import torch
     from transformers import PrinterCallback
 
     from .trainer import sample_order
@@ -105,6 +179,13 @@ def prepare_trainer(trainer: Any, fitting: TrainingSetup, watch: Watch) -> Any:
     job = fitting.job
     spec = fitting.job.spec
     fitting.tokenizer.padding_side = "right"
+    name_stops(trainer.model, fitting.tokenizer)
+    if job.spec.method == "lora":
+        # At 0.007 two bfloat16 numbers are 3e-5 apart: late updates and decay would vanish.
+        for name, parameter in trainer.model.named_parameters():
+            if parameter.requires_grad:
+                first = (masters or {}).get(name, parameter.data)
+                parameter.data = first.to(parameter.device, torch.float32)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch_callback(watch))
     samples = spec.total_steps(fitting.rows) * spec.batch_size * spec.gradient_accumulation_steps
@@ -123,8 +204,6 @@ def prepare_trainer(trainer: Any, fitting: TrainingSetup, watch: Watch) -> Any:
 
 def config_values(job: TuneJob[Any], steps: int) -> dict[str, Any]:
     """The settings that TRL's configurations share."""
-    import torch
-
     spec = job.spec
     return {
         "output_dir": str(job.logs / "trainer"),
@@ -138,7 +217,7 @@ def config_values(job: TuneJob[Any], steps: int) -> dict[str, Any]:
         "weight_decay": spec.weight_decay,
         "max_grad_norm": 1.0,
         "bf16": bfloat16_pays(),
-        "use_cpu": not torch.cuda.is_available(),
+        "use_cpu": torch_device() == "cpu",
         "activation_checkpointing": spec.gradient_checkpointing,
         # TRL's default leaves router logits switched on in the saved configuration, and then cached
         # generation fails.
@@ -150,7 +229,9 @@ def config_values(job: TuneJob[Any], steps: int) -> dict[str, Any]:
         "save_strategy": "steps",
         "save_steps": spec.save_steps,
         "logging_strategy": "no",
-        "report_to": [],
+        # TRL loads the reference model by itself.
+        "trust_remote_code": trust_remote_code(job.model),
+        **tracker_settings(job),
         "disable_tqdm": True,
         "dataloader_pin_memory": False,
         "seed": job.seed,
@@ -216,7 +297,7 @@ def _run(trainer: Any, checkpoint: Checkpoint | None, watch: Watch) -> None:
     trainer.train(resume_from_checkpoint=str(checkpoint.folder))
 
 
-def _keep_models(fitting: TrainingSetup, trainer: Any, best: Window | None, weights: Any) -> None:
+def _keep_models(fitting: TrainingSetup, best: Window | None) -> None:
     """``final/`` is what training ended with; ``model/`` the best window's weights, or the same
     where none was scored.
 
@@ -225,13 +306,6 @@ def _keep_models(fitting: TrainingSetup, trainer: Any, best: Window | None, weig
     """
     job = fitting.job
     tokenizer = fitting.tokenizer
-    tokenizer.padding_side = "left"
-
-    def write_final(folder: Path) -> None:
-        trainer.save_weights(folder, weights)
-        tokenizer.save_pretrained(folder)
-
-    replace_folder(job.out / "final", write_final)
     source = job.logs / "best" / f"step-{best.step}" if best else None
     chosen = source if source is not None and source.is_dir() else job.out / "final"
 
@@ -250,8 +324,29 @@ def _keep_models(fitting: TrainingSetup, trainer: Any, best: Window | None, weig
 
 
 def write_merged(adapter: Path, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """An adapter merged into its base, as a plain Transformers folder."""
-    load_model(adapter).save_pretrained(folder)
+    """An adapter merged into its base, as a plain Transformers folder, in the number format of the
+    base's files.
+
+    It is added in memory of the host: on the device it would need room that training needed. Where
+    the base's 16 bit would round most of a small adapter's change away, the merged weights are
+    float32, and their configuration says that they are to be answered with in it.
+    """
+    import torch
+    from peft import AutoPeftModelForCausalLM
+
+    adapted: Any = AutoPeftModelForCausalLM.from_pretrained(
+        adapter, dtype="auto", trust_remote_code=trust_remote_code(adapter)
+    )
+    kept = kept_by_rounding(adapted)
+    if kept < LEAST_KEPT:
+        adapted = adapted.to(torch.float32)
+    merged = adapted.merge_and_unload()
+    if kept < LEAST_KEPT:
+        merged.config.dtype = torch.float32
+        setattr(merged.config, ANSWER_DTYPE, "float32")
+    allow_sampling(merged)
+    name_stops(merged, tokenizer)
+    merged.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

@@ -6,13 +6,15 @@ advantages are not divided by a group's standard deviation, and token sums not b
 but by the constant ``max_completion_length``. The method is GRPO's (Shao et al., 2024,
 arXiv:2402.03300). Rewards are the benchmarks' one scorer, each task's own, in the sandbox.
 
-What surrounds the loss is ``fit``'s, what happens between steps ``grpo_watch``'s. What this module
-does not do: license rewards; who writes the job does, and refuses without.
+What surrounds the loss is ``fit``'s, what happens between steps ``grpo_watch``'s, and what the kept
+weights earn on fresh prompts ``kept_reward``'s. What this module does not do: license rewards; who
+writes the job does, and refuses without.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -20,19 +22,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import BadInput
-from ...generation.engine import stop_tokens
+from ...generation.answers import Engine
+from ...generation.engine import engine_of, stop_tokens
 from ...generation.loading import load_tokenizer
 from ...generation.prompts import Prompt, encode, opened_thought
+from ...generation.vllm_engine import vllm_engine
 from ...records import Task
 from ...records.decoding import Decoding
 from ...rewards import Scoring, reward_functions, training_rows
 from ...rewards.own import own_rewards
 from ...store import read_jsonl, read_parquet, write_json
+from ...worker import ranks
+from ...worker.device import cores, torch_device
 from ...worker.interrupts import Interrupts
 from ...worker.jobs import GrpoJob
 from ...worker.progress import Progress
 from ..loop.checkpoints import last_checkpoint
 from ..loop.grpo_watch import EVALS, FINDINGS, GrpoWatch, eval_gain
+from ..loop.kept_reward import measure_kept
 from ..loop.windows import Scorer, critic_scorer, rewind_rows
 from .curriculum import by_rate, completion_order, pass_rates
 from .fit import (
@@ -41,6 +48,7 @@ from .fit import (
     config_values,
     fit,
     load_trainable,
+    masters_of,
     new_adapter,
     prepare_trainer,
 )
@@ -75,17 +83,20 @@ def train_grpo(
         raise BadInput(
             "vLLM is not installed.",
             field="grpo.engine",
-            fix="Install the extra vllm, or say transformers.",
+            fix="Install the extra gpu (pip install 'sentinel-pipeline[gpu]'), or say transformers.",
         )
     tokenizer = load_tokenizer(job.model)
     model = load_trainable(job.model, job.spec.method)
     prepared = prepare_prompts(job, tokenizer, model)
-    write_json(job.out / "token_report.json", prepared.report)
     check_vocabulary(prepared.encoded, model, job.model)
     checkpoint = last_checkpoint(job.logs / "checkpoints")
-    for name in (EVALS, FINDINGS):
-        rewind_rows(job.out / name, checkpoint.step if checkpoint else 0)
-    scoring = Scoring(job.spec.rewards)
+    if ranks.is_main():
+        write_json(job.out / "token_report.json", prepared.report)
+        for name in (EVALS, FINDINGS):
+            rewind_rows(job.out / name, checkpoint.step if checkpoint else 0)
+    # The processes of a machine share its cores.
+    workers = job.spec.rewards.workers or max(1, cores() // ranks.world())
+    scoring = Scoring(replace(job.spec.rewards, workers=workers))
     try:
         prompt_order = _asked(job, prepared.tasks, model, tokenizer, scoring, progress, interrupts)
         return _train(
@@ -121,11 +132,14 @@ def _train(
         return trainers[0]
 
     result = fit(fitting, build, *surroundings)
+    if not ranks.is_main():
+        return {}
     evals = list(read_jsonl(job.out / EVALS)) if (job.out / EVALS).is_file() else []
     result |= {
         "tokens": int(trainers[0].state.num_input_tokens_seen),
         "eval_gain": eval_gain(evals),
     }
+    measure_kept(job, result["best_step"], scoring, surroundings[0], surroundings[1])
     write_json(job.out / "training.json", result)
     return result
 
@@ -175,25 +189,37 @@ def _asked(
     if not spec.curriculum_samples:
         return sample_order(len(tasks), prompt_count, job.seed)
 
+    if ranks.world() > 1:
+        # The group of processes is there when the trainer's settings have looked for the device.
+        _ = grpo_config(job, []).device
+    mine = ranks.share(tasks)
+
     def told(done: int) -> None:
-        progress.note(
-            f"{done} of {len(tasks) * spec.curriculum_samples} answers for the curriculum"
-        )
+        asked = len(mine) * spec.curriculum_samples
+        progress.note(f"{done} of {asked} answers for the curriculum")
         interrupts.stop_if_asked(0)
 
-    decoding = replace(
-        job.decoding, temperature=spec.temperature, max_new_tokens=spec.max_completion_length
-    )
-    rates = pass_rates(
-        job.out / "pass_rates.jsonl",
-        tasks,
-        model,
-        tokenizer,
-        decoding,
-        spec.curriculum_samples,
-        scoring,
-        told,
-    )
+    decoding = spec.sampling(job.decoding)
+
+    def engine() -> Engine:
+        """On the device, by whom the recipe says; vLLM gives its memory back when it is done."""
+        if spec.engine == "vllm":
+            return opened.enter_context(vllm_engine(job.model, job.vllm))
+        if str(model.device) == "cpu":
+            model.to(torch_device())
+        return engine_of(model, tokenizer)
+
+    with ExitStack() as opened:
+        rates = pass_rates(
+            job.out / "pass_rates.jsonl",
+            tasks,
+            mine,
+            engine,
+            decoding,
+            spec.curriculum_samples,
+            scoring,
+            told,
+        )
     usable = sum(rate.contrast for rate in rates)
     chosen = (
         "only those are used"
@@ -230,6 +256,7 @@ def build_trainer(
     own = own_rewards(spec.reward, job.root or Path.cwd(), scoring)
     weights += [spec.weights.get(reward.name, reward.weight) for reward in spec.reward]
     stops = stop_tokens(model, tokenizer)
+    masters = masters_of(model)
     trainer = grpo_trainer_class()(
         model=model,
         reward_funcs=[*rewards, *own],
@@ -238,7 +265,7 @@ def build_trainer(
         processing_class=tokenizer,
         peft_config=new_adapter(spec, model),
     )
-    prepare_trainer(trainer, fitting, watch)
+    prepare_trainer(trainer, fitting, watch, masters)
     trainer.order = completion_order(
         prompt_order, spec.prompts_per_step, spec.num_generations, spec.gradient_accumulation_steps
     )
@@ -272,6 +299,12 @@ def grpo_config(job: Any, weights: list[float]) -> Any:
         beta=spec.beta,
         reward_weights=weights,
         use_vllm=spec.engine == "vllm",
-        vllm_mode="colocate",
+        vllm_mode=spec.vllm_mode,
+        vllm_server_base_url=spec.vllm_server_base_url,
+        vllm_gpu_memory_utilization=spec.vllm_gpu_memory_utilization,
+        # The whole context of a model may need a cache that no device holds beside the trainer.
+        vllm_max_model_length=job.vllm.max_model_len
+        or spec.max_prompt_length + spec.max_completion_length,
+        vllm_tensor_parallel_size=job.vllm.tensor_parallel_size,
         shuffle_dataset=False,
     )

@@ -1,5 +1,6 @@
 """TRL's GRPO trainer on the house's own generation: the same decoding that benchmarks use, seeded
-by step and row.
+by step and row. Of several processes each answers its share of a step's prompts, with the draws
+that one process would give them.
 
 A step's samples are a function of the weights, the seed and the step, so a resumed run draws what
 the uninterrupted one drew. Rewards read a completion as a benchmark would: a special token in its
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...records.decoding import Decoding
-from .trainer import believable
+from .trainer import ByLength, believable
 
 _NUMBERS = frozenset({
     "reward", "reward_std", "frac_reward_zero_std", "entropy", "kl", "completions/mean_length", "completions/clipped_ratio",
@@ -64,8 +65,6 @@ def grpo_trainer_class() -> Any:
         decoding: Decoding
         """How rollouts are drawn; its seed is the run's."""
         stops: frozenset[int]
-        grad_norm: float | None = None
-        rate: float = 0.0
 
         def create_optimizer(self, model: Any = None) -> Any:
             optimizer = super().create_optimizer(model)
@@ -78,7 +77,6 @@ def grpo_trainer_class() -> Any:
             self.clock.seconds["optimizer"] += time.perf_counter() - began
 
         def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
-            self.rate = float(self.optimizer.param_groups[0]["lr"])
             with self.clock.span("training"):
                 return super().training_step(model, inputs, num_items_in_batch)
 
@@ -92,9 +90,10 @@ def grpo_trainer_class() -> Any:
             with self.clock.span("generation"):
                 if self.use_vllm:
                     return super()._generate_single_turn(prompt_ids, *args, **kwargs)
+                first = self.accelerator.process_index * len(prompt_ids)
                 named = [
                     (f"{self.state.global_step}|{row}", list(ids))
-                    for row, ids in enumerate(prompt_ids)
+                    for row, ids in enumerate(prompt_ids, start=first)
                 ]
                 inner = self.accelerator.unwrap_model(self.model)
                 pad = int(self.processing_class.pad_token_id)
@@ -132,6 +131,12 @@ def grpo_trainer_class() -> Any:
             self.step_loss = self.step_loss + loss.detach()
             return loss
 
+        def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **kwargs: Any) -> Any:
+            """TRL's, on a model that computes only what they are made of."""
+            if self.head_is_plain(model):
+                model = ByLength(self.accelerator.unwrap_model(model), self.temperature)
+            return super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
+
         def _that_teach(self, inputs: Any) -> tuple[Any, float]:
             """The rows whose advantage is not zero, and their share of all: of Dr. GRPO without a
             divergence, the others' terms and gradients are zero, and their forward and backward
@@ -154,11 +159,6 @@ def grpo_trainer_class() -> Any:
                 for name, value in inputs.items()
             }, count / rows
 
-        def _clip_grad_norm(self, model: Any) -> Any:
-            norm = super()._clip_grad_norm(model)
-            self.grad_norm = float(norm)
-            return norm
-
         def take_numbers(self) -> dict[str, float]:
             metrics = self._metrics["train"]
             numbers = {name: _mean(values) for name, values in metrics.items() if name in _NUMBERS}
@@ -171,7 +171,6 @@ def grpo_trainer_class() -> Any:
                 if name.endswith("/mean")
             }
             metrics.clear()
-            numbers |= {"grad_norm": self.grad_norm, "learning_rate": self.rate}
             return {
                 name: float(f"{value:.6g}") for name, value in numbers.items() if value is not None
             }

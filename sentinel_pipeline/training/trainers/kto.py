@@ -35,6 +35,7 @@ from .fit import (
     config_values,
     fit,
     load_trainable,
+    masters_of,
     new_adapter,
     prepare_trainer,
 )
@@ -146,6 +147,7 @@ def build_trainer(
             "label": [sample.answer.desirable for sample in samples],
         }
     )
+    masters = masters_of(model)
     trainer = kto_trainer_class()(
         model=model,
         args=kto_config(job, steps, weights),
@@ -153,7 +155,7 @@ def build_trainer(
         processing_class=setup.tokenizer,
         peft_config=new_adapter(spec, model),
     )
-    prepare_trainer(trainer, setup, watch)
+    prepare_trainer(trainer, setup, watch, masters)
     trainer.order = range(len(samples))
     return trainer
 

@@ -26,6 +26,7 @@ from .fit import (
     config_values,
     fit,
     load_trainable,
+    masters_of,
     new_adapter,
     prepare_trainer,
 )
@@ -86,6 +87,7 @@ def build_trainer(
     job = fitting.job
     spec = cast("SftSpec", fitting.job.spec)
     fitting.tokenizer.padding_side = "right"
+    masters = masters_of(model)
     trainer = sft_trainer_class()(
         model=model,
         args=sft_config(job, spec.total_steps(len(rows))),
@@ -98,7 +100,7 @@ def build_trainer(
     )
     if job.teacher is not None and spec.distillation is not None:
         trainer.teacher = Teacher(job.teacher, spec.distillation, fitting.tokenizer)
-    return prepare_trainer(trainer, fitting, watch)
+    return prepare_trainer(trainer, fitting, watch, masters)
 
 
 def _collator(tokenizer: PreTrainedTokenizerBase, spec: SftSpec) -> Any:

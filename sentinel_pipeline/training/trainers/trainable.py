@@ -1,18 +1,21 @@
-"""The model that a tuning trains: loaded with float32 masters, whole, with its adapter, or with a
-base in 4 bit.
+"""The model that a tuning trains: loaded with float32 masters, whole, or as an adapter over a
+frozen base in 16 or 4 bit.
 
 What this module does not do: train, or load a model to generate with (``generation.loading``).
 """
 
 from __future__ import annotations
 
-import importlib.util
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BadInput, Infrastructure
-from ...worker.device import bfloat16_pays, is_out_of_memory
+from ...errors import BadInput
+from ...generation.loading import allow_sampling, check_weights, four_bit, reading_model
+from ...rates import percent
+from ...worker.device import bfloat16_pays
+from ...worker.remote_code import trust_remote_code
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,28 +27,36 @@ def load_trainable(
     """Float32 masters: a checkpoint's own bfloat16 would swallow small updates.
 
     An adapter's folder is loaded as its trainable adapter for ``lora``, merged into its base for
-    ``full``. With ``load_in_4bit`` the adapter's base is held in 4 bit, with ``flash`` attention is
-    computed by the flash-attn package.
+    ``full``. The frozen base of an adapter has no masters: where training computes in bfloat16 it
+    is held so. With ``load_in_4bit`` it is held in 4 bit, with ``flash`` attention is computed by
+    the flash-attn package.
 
     Raises:
-        BadInput: the folder holds no causal language model, or weights that are none of its
-            configuration's.
+        BadInput: the folder holds no causal language model, weights that are none of its
+            configuration's, or experts that no 4 bit can hold.
         Infrastructure: 4 bit is asked for where nothing can compute in it.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
     loaded: Any
+    frozen = method == "lora" and bfloat16_pays()
     options: dict[str, Any] = {
-        "dtype": torch.float32,
+        "dtype": torch.bfloat16 if frozen and not load_in_4bit else torch.float32,
         **(_four_bit(folder) if load_in_4bit else {}),
     }
     if flash:
         options["attn_implementation"] = "flash_attention_2"
-    try:
+    trusted = trust_remote_code(folder)
+    check_weights(folder, field="model.source")
+    with reading_model(folder, field="model.source"):
         if not (folder / "adapter_config.json").is_file():
             loaded = AutoModelForCausalLM.from_pretrained(
-                folder, output_loading_info=True, **options
+                folder,
+                output_loading_info=True,
+                trust_remote_code=trusted,
+                use_safetensors=True,
+                **options,
             )
             # Weights that the configuration asks for and the file lacks would be random ones.
             info = loaded[1]
@@ -57,24 +68,56 @@ def load_trainable(
                     field="model.source",
                     fix="Use the config.json that belongs to these weights.",
                 )
+            allow_sampling(loaded[0])
             base: PreTrainedModel = _prepared(loaded[0]) if load_in_4bit else loaded[0]
+            compute_experts_mixed(base)
             return base
         from peft import AutoPeftModelForCausalLM
 
         adapted = AutoPeftModelForCausalLM.from_pretrained(
-            folder, is_trainable=method == "lora", **options
+            folder, is_trainable=method == "lora", trust_remote_code=trusted, **options
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            raise
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BadInput(
-            f"holds no causal language model: {text}", file=folder, field="model.source"
-        ) from error
+    allow_sampling(adapted)
     if load_in_4bit:
         _keep_unpacked(adapted)
+    compute_experts_mixed(adapted.get_base_model())
     trained: PreTrainedModel = adapted if method == "lora" else adapted.merge_and_unload()
     return trained
+
+
+def fused_experts(model: Any) -> int:
+    """Weights of a mixture's experts that one tensor holds for all of them: bitsandbytes quantises
+    linear layers alone."""
+    return sum(
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if parameter.dim() == 3 and "experts" in name
+    )
+
+
+def refuse_four_bit(model: Any) -> str | None:
+    """Why a base cannot be held in 4 bit; None where it can. A model without weights will do."""
+    experts = fused_experts(model)
+    if not experts:
+        return None
+    total = sum(parameter.numel() for parameter in model.parameters())
+    return (
+        f"{percent(experts / total)} of its weights are experts that bitsandbytes leaves in 16 bit "
+        f"({experts * 2 / 2**30:,.0f} GiB): 4 bit saves next to nothing."
+    )
+
+
+def compute_experts_mixed(model: Any) -> None:
+    """Let a mixture's float32 experts compute in bfloat16 as every other layer does.
+
+    Autocast does not know grouped products, which Transformers takes for experts: they would
+    compute in float32. Its plain loop over experts is made of linear layers, which autocast knows.
+    """
+    import torch
+
+    experts = [p for name, p in model.named_parameters() if p.dim() == 3 and "experts" in name]
+    if bfloat16_pays() and any(parameter.dtype == torch.float32 for parameter in experts):
+        model.set_experts_implementation("eager")
 
 
 def _prepared(model: Any) -> Any:
@@ -101,25 +144,35 @@ def _keep_unpacked(model: Any) -> None:
 
 
 def _four_bit(folder: Path) -> dict[str, Any]:
-    """QLoRA's own settings: NF4, scales quantised again, bfloat16 as ``bfloat16_pays`` says."""
+    """Settings of a base in 4 bit, which computes in bfloat16 as ``bfloat16_pays`` says; of several
+    processes each holds it on its own device."""
     import torch
-    from transformers import BitsAndBytesConfig
 
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise Infrastructure(
-            f"{folder} is to be held in 4 bit, but bitsandbytes is not installed: pip install 'sentinel_pipeline[gpu]', or set "
-            "load_in_4bit = false."
+    settings = four_bit(folder, torch.bfloat16 if bfloat16_pays() else torch.float32)
+    _refuse_fused(folder)
+    return settings
+
+
+def _refuse_fused(folder: Path) -> None:
+    """Raises BadInput for a mixture whose experts 4 bit cannot hold; its weights are not read."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    source: str | Path = folder
+    if (folder / "adapter_config.json").is_file():
+        text = (folder / "adapter_config.json").read_text(encoding="utf-8")
+        source = json.loads(text)["base_model_name_or_path"]
+    trusted = trust_remote_code(source)
+    with torch.device("meta"), reading_model(folder, field="model.source"):
+        config = AutoConfig.from_pretrained(source, trust_remote_code=trusted)
+        empty = AutoModelForCausalLM.from_config(config, trust_remote_code=trusted)
+    if reason := refuse_four_bit(empty):
+        raise BadInput(
+            reason,
+            file=folder,
+            field="load_in_4bit",
+            fix='Set load_in_4bit = false: method = "lora" holds the base in 16 bit.',
         )
-    settings = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16 if bfloat16_pays() else torch.float32,
-    )
-    return {
-        "quantization_config": settings,
-        "device_map": {"": "cuda:0" if torch.cuda.is_available() else "cpu"},
-    }
 
 
 def check_vocabulary(ids: Iterable[Sequence[int]], model: PreTrainedModel, folder: Path) -> None:

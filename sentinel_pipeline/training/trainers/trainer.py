@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...worker import ranks
 from ..loop.checkpoints import is_saved, save_checkpoint, staging_of
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 MICRO_BATCH = 16
 """Rows of a batch that are padded together: batches are drawn freely, and within a batch rows go
 with rows of like length."""
-_SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+_SCALED = (
+    "final_logit_softcapping",
+    "logit_scale",
+    "logits_scaling",
+    "output_multiplier",
+    "lm_head_multiplier",
+)
 """Config fields of models whose logits are more than hidden states times the head."""
 
 
@@ -86,6 +92,92 @@ def whole_loss(model: Any, inputs: dict[str, Any], labels: Tensor, teacher: Teac
     return total + teacher.divergence(logits, inputs, trained)
 
 
+LOGITS = 1 << 24
+"""Numbers of the head's output that are held at once; where there are more, they are computed again
+in the backward pass."""
+
+
+class TokenScores(NamedTuple):
+    """What TRL's losses of DPO and GRPO ask of a model, for each next token; zero where no label
+    is."""
+
+    log_probs: Tensor
+    entropy: Tensor
+    mean_logits: Tensor
+    is_top1: Tensor
+
+
+def scored_tokens(
+    head: Any, hidden: Tensor, labels: Tensor, temperature: float = 1.0
+) -> TokenScores:
+    """The scores of ``labels`` given the hidden states before them; only the first has a
+    gradient."""
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    def scored(some_hidden: Tensor, some_labels: Tensor) -> tuple[Tensor, ...]:
+        logits = head(some_hidden).float() / temperature
+        every = logits.log_softmax(-1)
+        with torch.no_grad():
+            entropy = -(every.exp() * every).sum(-1)
+            top = logits.argmax(-1) == some_labels
+        log_probs = every.gather(-1, some_labels[:, None])[:, 0]
+        return log_probs, entropy, logits.detach().mean(-1), top
+
+    size = max(1, LOGITS // head.weight.shape[0])
+    if len(labels) <= size:
+        return TokenScores(*scored(hidden, labels))
+    parts = [
+        checkpoint(scored, *part, use_reentrant=False)
+        for part in zip(hidden.split(size), labels.split(size), strict=True)
+    ]
+    return TokenScores(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+class ByLength:
+    """A model as TRL's losses of DPO and GRPO call it, without what they have no use for: nothing
+    is computed for padding, and the head is applied to the tokens that have a label alone.
+
+    What a row holds is one piece, with padding before and after it. Rows of like length go
+    together, each begun at its first token; attention is causal, so that no token sees the padding
+    behind its row, and no mask is needed.
+    """
+
+    def __init__(self, model: Any, temperature: float = 1.0) -> None:
+        self.model = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self.temperature = temperature
+
+    def __call__(
+        self, *, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, **_: Any
+    ) -> TokenScores:
+        import torch
+
+        lengths = attention_mask.sum(-1)
+        first = attention_mask.argmax(-1)
+        rows: list[Tensor] = []
+        columns: list[Tensor] = []
+        scores: list[TokenScores] = []
+        for numbers in length_groups(lengths.tolist(), MICRO_BATCH // 2):
+            group = torch.tensor(numbers, device=input_ids.device)
+            width = torch.arange(int(lengths[group].max()), device=input_ids.device)
+            places = first[group, None] + width
+            beyond = places >= (first + lengths)[group, None]
+            places = places.clamp(max=input_ids.shape[1] - 1)
+            hidden = self.model.get_decoder()(
+                input_ids=input_ids[group].gather(1, places), use_cache=False
+            ).last_hidden_state[:, :-1]
+            targets = labels[group].gather(1, places).masked_fill(beyond, -100)[:, 1:]
+            scored = targets != -100
+            head = self.model.get_output_embeddings()
+            scores.append(scored_tokens(head, hidden[scored], targets[scored], self.temperature))
+            rows.append(group[:, None].expand_as(targets)[scored])
+            columns.append(places[:, 1:][scored] - 1)
+        where = (torch.cat(rows), torch.cat(columns))
+        values = [torch.cat(column) for column in zip(*scores, strict=True)]
+        shape = labels[:, 1:].shape
+        return TokenScores(*(value.new_zeros(shape).index_put(where, value) for value in values))
+
+
 class FixedOrder:
     """A sampler that yields a given order once; it has no state to save."""
 
@@ -115,6 +207,10 @@ def believable(base: Any) -> Any:
         step_loss: Any = 0.0
         """Mean loss of the open optimizer step: over its trained tokens, or over its pairs."""
         step_tokens: int = 0
+        grad_norm: float | None = None
+        """Before clipping."""
+        rate: float | None = None
+        """The learning rate that the open step trains with."""
         _staging: str | None = None
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -142,17 +238,48 @@ def believable(base: Any) -> Any:
             tokens = self.step_tokens
             self.step_loss = 0.0
             self.step_tokens = 0
-            return loss, tokens, self.take_numbers()
+            numbers = self.take_numbers()
+            measured = {"grad_norm": self.grad_norm, "learning_rate": self.rate}
+            for name, value in measured.items():
+                if value is not None:
+                    numbers[name] = float(f"{value:.6g}")
+            return loss, tokens, numbers
+
+        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+            self.rate = float(self.optimizer.param_groups[0]["lr"])
+            return super().training_step(model, inputs, num_items_in_batch)
+
+        def _clip_grad_norm(self, model: Any) -> Any:
+            norm = super()._clip_grad_norm(model)
+            self.grad_norm = float(norm)
+            return norm
+
+        @property
+        def in_pieces(self) -> bool:
+            """Whether processes may hold pieces of the model."""
+            return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
 
         def weights(self) -> Any:
             """The gathered weights where processes hold pieces of them, else None; every process
             must ask."""
-            if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            if self.in_pieces:
                 return self.accelerator.get_state_dict(self.model_wrapped)
             return None
 
         def take_numbers(self) -> dict[str, float]:
             return {}
+
+        def head_is_plain(self, model: Any) -> bool:
+            """One process, no wrapper whose forward must run, and logits that are head times hidden
+            state."""
+            config = model.config.get_text_config() if hasattr(model, "config") else None
+            return (
+                config is not None
+                and self.accelerator.num_processes == 1
+                and self.accelerator.device.type == "cpu"
+                and not self.aux_loss_enabled
+                and not any(getattr(config, name, None) for name in _SCALED)
+            )
 
         def save_weights(self, folder: Path, weights: Any = None) -> None:
             """The trained weights: all of them, or of an adapter itself alone, never its frozen
@@ -272,18 +399,6 @@ def sft_trainer_class() -> Any:
                     total = total + summed_loss(inner, read, labels[group, :width], teacher)
             return total / torch.as_tensor(count, device=total.device).clamp(min=1)
 
-        def head_is_plain(self, model: Any) -> bool:
-            """One process, no wrapper whose forward must run, and logits that are head times hidden
-            state."""
-            config = model.config.get_text_config() if hasattr(model, "config") else None
-            return (
-                config is not None
-                and self.accelerator.num_processes == 1
-                and self.accelerator.device.type == "cpu"
-                and not self.aux_loss_enabled
-                and not any(getattr(config, name, None) for name in _SCALED)
-            )
-
     return Trainer
 
 
@@ -302,7 +417,24 @@ def dpo_trainer_class() -> Any:
     """The class, made late: its base lives in TRL."""
     from trl import DPOTrainer
 
-    return trainer_on_encoded_rows(DPOTrainer, NUMBERS)
+    base: Any = trainer_on_encoded_rows(DPOTrainer, NUMBERS)
+
+    class Trainer(base):  # type: ignore[misc]  # a base made at run time
+        """Its loss is TRL's, of a model that computes only what the loss uses."""
+
+        def _compute_loss(self, model: Any, inputs: Any, return_outputs: Any) -> Any:
+            lean = model if return_outputs else self._lean(model)
+            return super()._compute_loss(lean, inputs, return_outputs)
+
+        def compute_ref_log_probs(self, model: Any, inputs: Any) -> Any:
+            return super().compute_ref_log_probs(self._lean(model), inputs)
+
+        def _lean(self, model: Any) -> Any:
+            if not self.head_is_plain(model):
+                return model
+            return ByLength(self.accelerator.unwrap_model(model))
+
+    return Trainer
 
 
 def trainer_on_encoded_rows(base: type[Any], names: Sequence[str]) -> Any:

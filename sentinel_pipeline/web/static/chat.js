@@ -5,6 +5,8 @@ import { amount, el, show } from "./text.js";
 const byId = (id) => document.getElementById(id);
 const sides = ["a", "b"].map((name) => ({ name, node: byId(`side-${name}`), select: byId(`model-${name}`), history: [], abort: null }));
 let models = {};
+const loaded = new Set(); // models that have answered since the page was opened
+const tasks = new Map(); // text of a suggested prompt -> its task
 
 const inUse = () => sides.filter((side) => side.select.value);
 const writing = () => sides.some((side) => side.abort);
@@ -80,8 +82,9 @@ async function request(side, messages) {
 async function answer(side, text) {
   const asked = [...side.history, { role: "user", content: text }];
   show(turn(side, "user").text, text);
-  const shown = turn(side, "assistant", "…");
-  const said = { text: "", id: null, done: null };
+  const shown = turn(side, "assistant", loaded.has(side.select.value) ? "waiting for its turn …" : "loading the model …");
+  shown.said.setAttribute("role", "status");
+  const said = { text: "", id: null, done: null, frame: 0 };
   side.abort = new AbortController();
   draw();
   shown.node.classList.add("writing");
@@ -92,10 +95,14 @@ async function answer(side, text) {
     if (error.name === "AbortError") shown.said.textContent = "stopped by you";
     else failed(shown, error.message);
   }
+  if (said.frame) paint(side, shown, said);
   shown.node.classList.remove("writing");
   side.abort = null;
+  // A conversation is about a task only while it is that task's prompt and nothing else.
+  const task = side.history.length ? null : tasks.get(text);
   // An empty answer is no turn that a template can show: the question is asked anew.
   if (said.text.trim()) side.history = [...asked, { role: "assistant", content: said.text }];
+  if (said.id && task && said.text.trim()) offerCheck(shown, said.id, task);
   if (said.id) offer(shown, said.id);
   draw();
 }
@@ -110,16 +117,17 @@ function heard(side, shown, said, line) {
   if (line.error) throw new Error(line.error);
   if (line.id) {
     said.id = line.id;
+    loaded.add(side.select.value);
+    shown.said.textContent = "thinking …";
     if (line.experimental) {
       shown.node.classList.add("experimental");
       shown.said.before(el("span", { className: "mark", textContent: "EXPERIMENTAL", title: line.reasons.join(" ") }));
     }
   }
   if (line.piece) {
-    const near = side.node.scrollHeight - side.node.scrollTop - side.node.clientHeight < 80;
+    if (!said.text) shown.said.textContent = "writing …";
     said.text += line.piece;
-    show(shown.text, said.text);
-    if (near) side.node.scrollTop = side.node.scrollHeight;
+    said.frame ||= requestAnimationFrame(() => paint(side, shown, said));
   }
   if (line.done) {
     said.done = line.done;
@@ -127,6 +135,15 @@ function heard(side, shown, said, line) {
     shown.said.textContent = `${why} · ${amount(line.done.completion_tokens)} tokens · ${line.done.seconds.toFixed(1)} s`;
     if (!said.text) shown.text.append(el("span", { className: "dim", textContent: "(empty answer)" }));
   }
+}
+
+// Once a frame, however fast the pieces come: drawing the whole text anew for each of thousands takes the time that the Escape key needs.
+function paint(side, shown, said) {
+  cancelAnimationFrame(said.frame);
+  said.frame = 0;
+  const near = side.node.scrollHeight - side.node.scrollTop - side.node.clientHeight < 80;
+  show(shown.text, said.text);
+  if (near) side.node.scrollTop = side.node.scrollHeight;
 }
 
 function offer(shown, id) {
@@ -147,6 +164,57 @@ function offer(shown, id) {
   shown.node.append(form);
 }
 
+function offerCheck(shown, id, task) {
+  const button = el("button", { type: "button", textContent: "Check this answer by its tests" });
+  const result = el("div", { className: "checked", role: "status" });
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    result.replaceChildren(el("span", { className: "dim", textContent: "running the tests …" }));
+    try {
+      const checked = await post("check", { id, task });
+      const words = { pass: "passes its tests", fail: "fails its tests", infra: "could not be checked" }[checked.outcome];
+      const chip = { pass: "good", fail: "bad" }[checked.outcome] ?? "warn";
+      const parts = [el("span", { className: `chip ${chip}`, textContent: words })];
+      if (checked.outcome !== "pass") parts.push(el("p", { className: "reason", textContent: checked.reason }));
+      if (checked.outcome !== "pass" && checked.reference) {
+        const right = el("div", { className: "text" });
+        show(right, checked.reference);
+        parts.push(el("details", {}, el("summary", { textContent: "A right answer" }), right));
+      }
+      result.replaceChildren(...parts);
+      button.remove();
+    } catch (error) {
+      result.replaceChildren();
+      toast(error.message, true);
+      button.disabled = false;
+    }
+  });
+  shown.node.append(el("div", { className: "after" }, button), result);
+}
+
+async function suggest(side, place) {
+  const name = side.select.value;
+  if (!name) return;
+  let found = [];
+  try {
+    found = (await get("suggestions", { model: name })).suggestions;
+  } catch {
+    return; // without its task bank a recipe suggests nothing
+  }
+  if (!place.isConnected || side.select.value !== name || !found.length) return;
+  const buttons = found.map((task) => {
+    tasks.set(task.text, task.id);
+    const button = el("button", { type: "button", className: "try", title: task.text }, el("small", { textContent: task.family }), task.text.replace(/\s+/g, " ").slice(0, 110));
+    button.addEventListener("click", () => {
+      byId("text").value = task.text;
+      byId("text").focus();
+      send();
+    });
+    return button;
+  });
+  place.append(el("p", { className: "dim", textContent: "Held-out prompts to try; their answers can be checked:" }), el("div", { className: "tries" }, ...buttons));
+}
+
 function send() {
   const text = byId("text").value;
   if (byId("send").disabled || !text.trim()) return;
@@ -160,7 +228,9 @@ const stop = () => sides.forEach((side) => side.abort?.abort());
 function fresh() {
   for (const side of sides) {
     side.history = [];
-    side.node.querySelector(".turns").replaceChildren(el("p", { className: "hello", textContent: "Answers are text: nothing that a model writes is run or followed." }));
+    const hello = el("div", { className: "hello" }, el("p", { textContent: "Answers are text: nothing that a model writes is followed, and it is run in a sandbox only where you check it." }));
+    side.node.querySelector(".turns").replaceChildren(hello);
+    if (side.name === "a") suggest(side, hello);
   }
   byId("text").focus();
 }
@@ -171,7 +241,9 @@ byId("fresh").addEventListener("click", fresh);
 for (const side of sides) side.select.addEventListener("change", () => { fresh(); draw(); });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") stop();
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); send(); }
+  // An input method's own Enter ends a composition and sends nothing.
+  const writes = event.target.id === "text" && !event.shiftKey && !event.isComposing;
+  if (event.key === "Enter" && (writes || event.ctrlKey || event.metaKey)) { event.preventDefault(); send(); }
 });
 fresh();
 await look();

@@ -1,4 +1,4 @@
-// What every page of a person who is logged in needs: requests with the token, the theme, the way out, short notices.
+// What every page of a person who is logged in needs: requests with the token, the way out, short notices.
 import { when } from "./text.js";
 
 export class Refusal extends Error {
@@ -38,12 +38,6 @@ export function toast(message, bad = false) {
   fading = setTimeout(() => (node.hidden = true), bad ? 9000 : 3500);
 }
 
-document.getElementById("theme")?.addEventListener("click", () => {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
-});
 document.getElementById("logout")?.addEventListener("click", async () => {
   await fetch("/logout", { method: "POST", headers: { "x-csrf-token": document.body.dataset.csrf } });
   location.assign("/login");

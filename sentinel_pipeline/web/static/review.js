@@ -14,6 +14,14 @@ const decided = () => state.card && state.card.status !== "needs_review";
 
 // ---- showing -------------------------------------------------------------------------------------------------------
 
+// The landing page's server knows which recipe a run is of.
+function everyAnswer(card) {
+  const front = document.body.dataset.front;
+  if (!front || !card.suite || !card.run) return null;
+  const query = new URLSearchParams({ run: card.run, suite: card.suite, item: card.task_id });
+  return el("a", { className: "chip", href: `${front}/go/sample?${query}`, textContent: "every model's answer" });
+}
+
 function chip(label, value, kind = "") {
   return value === null || value === "" ? null : el("span", { className: `chip ${kind}`, title: label }, el("small", { textContent: label }), String(value));
 }
@@ -38,11 +46,18 @@ function showCard(card) {
   show($("name"), card.task_name || card.task_id);
   $("chips").replaceChildren(...[chip("model", card.model_name || card.model_id, "strong"), chip("task", card.task_type, "strong"), chip("suite", card.suite),
     chip("run", card.run.slice(0, 8)), chip("speed", card.tokens_per_sec === null ? null : `${card.tokens_per_sec} tokens/s`),
-    chip("checks", card.tests ? "own tests" : "form only")].filter(Boolean));
+    chip("checks", card.tests ? "own tests" : "form only"), chip("recipe", card.recipes.join(", ") || "none"), everyAnswer(card)].filter(Boolean));
   $("score").textContent = card.quality === null ? "–" : card.quality.toFixed(2);
   $("score").className = `score ${card.band}`;
   $("score").setAttribute("aria-label", `Quality score ${card.quality ?? "unknown"}, ${card.band}`);
   show($("reason"), card.failure_reason);
+  $("extra").hidden = !card.extra.length;
+  $("extra").replaceChildren(...card.extra.flatMap((key) => {
+    const pair = [el("dt", {}), el("dd", {})];
+    show(pair[0], key.name);
+    show(pair[1], key.value);
+    return pair;
+  }));
   $("turns").replaceChildren(...card.prompt.map(section));
   show($("response"), card.response);
   $("response-size").replaceChildren(...(card.response_length > card.response.length

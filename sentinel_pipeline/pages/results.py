@@ -2,7 +2,7 @@
 gates, what runs now, time and money, and what to do next.
 
 Read from artifacts, the ledger and the drafts of a run that goes on; nothing is computed that a
-report does not say. What this module does not do: draw (``templates/front.html``), or look at
+report does not say. What this module does not do: draw, or look at
 Dagster, whose instance takes a second to open.
 """
 
@@ -12,16 +12,19 @@ import time
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..bench.compare import compare_reports, comparison_line, comparison_to_json
+from ..bench.compare import compare_reports, comparison_line, comparison_to_json, no_gain
 from ..bench.report import newest_reports, report_from_json
 from ..costs import cost_rows
 from ..errors import SentinelError
+from ..phases import SUITE, skipped_phases
 from ..rates import with_interval
-from ..records import BenchmarkReport, GateVerdict
+from ..records import BenchmarkReport
 from ..records.recipe import Recipe
-from ..records.stages import report_of
-from ..store import Artifact, Home, Ledger, Store
-from ..worker.progress import last_row
+from ..records.stages import BASE, SFT, report_of
+from ..store import Artifact, Home, Ledger, Store, skipped_reason
+from ..store.ledger import Entry
+from ..store.marks import hidden, name_of
+from ..worker.progress import ADVICE, last_row, read_advice
 
 ALIVE_S = 60.0
 """A draft whose progress is older is not shown as running."""
@@ -65,22 +68,49 @@ class Result(NamedTuple):
     gates: list[Gate]
     next: str
     spent: str
+    skipped: list[str]
+    """What the budget did not suffice for, a sentence a phase."""
+    advice: list[str]
+    """What to try, a sentence a symptom."""
 
 
 def results(home: Home) -> list[Result]:
-    """The recipes with at least one report, the newest first."""
+    """The recipes with at least one report that is neither archived nor superseded, the newest
+    first."""
+    left_out = hidden(home)
     newest: list[tuple[str, Recipe, dict[str, Artifact]]] = []
-    for name, recipe in home.every_recipe().valid.items():
+    for name in home.recipe_names():
+        # A recipe without artifacts has no results: its file need not be read.
+        recipe = recipe_of(home, name) if (home.runs / name).is_dir() else None
+        if recipe is None:
+            continue
         store = Store.reading(home, name)
         reports = newest_reports(store, recipe.reported)
-        if reports:
+        if any(name_of(home, report) not in left_out for report in reports.values()):
             at = max(artifact.manifest.created_at for artifact in reports.values())
             newest.append((at, recipe, reports))
     newest.sort(key=lambda entry: entry[0], reverse=True)
-    return [_result(home, at, recipe, reports) for at, recipe, reports in newest[:NEWEST]]
+    return [result_of(home, recipe, reports) for _, recipe, reports in newest[:NEWEST]]
 
 
-def _result(home: Home, at: str, recipe: Recipe, reports: dict[str, Artifact]) -> Result:
+def recipe_of(home: Home, name: str) -> Recipe | None:
+    """A recipe as its file is now, read anew only where the file was touched; None where it is
+    invalid."""
+    try:
+        status = home.recipe_file(name).stat()
+        return _recipe(home, name, status.st_mtime_ns, status.st_size)
+    except (OSError, SentinelError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _recipe(home: Home, name: str, *_: int) -> Recipe:
+    return home.recipe(name)
+
+
+def result_of(home: Home, recipe: Recipe, reports: dict[str, Artifact]) -> Result:
+    """What one recipe's newest reports say."""
+    at = max(artifact.manifest.created_at for artifact in reports.values())
     ledger = Ledger(home.ledger)
     suites: dict[str, list[Cell]] = {}
     for stage, artifact in reports.items():
@@ -90,15 +120,18 @@ def _result(home: Home, at: str, recipe: Recipe, reports: dict[str, Artifact]) -
                 suites.setdefault(suite, []).append(_cell(stage, report, recipe.bench.samples))
     artifacts = tuple(artifact.hash for artifact in reports.values())
     decision = ledger.latest_decision(list(reports.values())[-1].hash)
-    gates = _gates(recipe, reports, ledger.verdicts(recipe=recipe.name))
+    store = Store.reading(home, recipe.name)
+    skipped = skipped_phases(store, recipe)
+    gates = _gates(recipe, reports, ledger.entries(recipe=recipe.name), skipped)
     blocked = [gate.name for gate in gates if gate.state == "blocks"]
     if blocked:
         step = f"{blocked[0]} blocks: sentinel gate explain {blocked[0]} {recipe.name}"
     elif decision is not None:
         step = f"{decision.action}: {decision.reason}"
+    elif recipe.asks_curves(reports):
+        step = f"sentinel next {recipe.name}"
     else:
         step = f"sentinel gate list {recipe.name}"
-    store = Store.reading(home, recipe.name)
     logs = {
         name: newest.folder / "logs"
         for name in store.assets()
@@ -110,6 +143,10 @@ def _result(home: Home, at: str, recipe: Recipe, reports: dict[str, Artifact]) -
     spent = f"{hours:.2f} device hours"
     if recipe.budget.hourly_rate:
         spent += f", {money:.2f} {recipe.budget.currency}"
+    worse = []
+    if BASE in reports and SFT.name in reports:
+        hashes = (reports[BASE].hash, reports[SFT.name].hash)
+        worse = _no_gain(home, recipe.name, tuple(suites), *hashes)
     return Result(
         recipe=recipe.name,
         at=at[:16].replace("T", " "),
@@ -119,7 +156,35 @@ def _result(home: Home, at: str, recipe: Recipe, reports: dict[str, Artifact]) -
         gates=gates,
         next=step,
         spent=spent,
+        skipped=list(skipped.values()),
+        advice=[
+            *(
+                row["text"]
+                for folder in logs.values()
+                for path in sorted(folder.rglob(ADVICE))
+                for row in read_advice(path)
+            ),
+            *worse,
+        ],
     )
+
+
+@lru_cache(maxsize=64)
+def _no_gain(home: Home, recipe: str, suites: tuple[str, ...], *_: str) -> list[str]:
+    """What to try where SFT is not shown to be better; the last arguments are the reports' hashes,
+    so that a new one is read."""
+    store = Store.reading(home, recipe)
+    pair = {name: store.get(report_of(name)) for name in (BASE, SFT.name)}
+    both = [
+        suite
+        for suite in suites
+        if all((report.folder / suite / "report.json").is_file() for report in pair.values())
+    ]
+    try:
+        rows = [comparison_to_json(paired) for paired, _ in compare_reports(pair, both)]
+    except SentinelError:
+        return []
+    return [row["text"] for row in no_gain(rows)]
 
 
 @lru_cache(maxsize=64)
@@ -135,7 +200,21 @@ def _change(
     if len(stages) < 2 or not hashes:
         return []
     store = Store.reading(home, recipe)
-    ends = {stage: store.get(report_of(stage)) for stage in (stages[0], stages[-1])}
+    first, last = stages[0], stages[-1]
+    made = store.find("comparison")
+    if (
+        made is not None
+        and not skipped_reason(made)
+        and {hashes[0], hashes[-1]} <= {parent.content_hash for parent in made.manifest.parents}
+    ):
+        # The run has compared them already.
+        rows = made.json("comparison.json")
+        return [
+            comparison_line(row)
+            for row in sorted(rows, key=lambda row: str(row["suite"]))
+            if (row["from"], row["to"]) == (first, last)
+        ]
+    ends = {stage: store.get(report_of(stage)) for stage in (first, last)}
     try:
         pairs = compare_reports(ends, sorted(suites))
     except SentinelError as error:
@@ -157,22 +236,28 @@ def _cell(stage: str, report: BenchmarkReport, samples: int) -> Cell:
     return Cell(stage, text, items, low, high, report.pass_at_1 or 0.0)
 
 
-def _gates(recipe: Recipe, reports: dict[str, Artifact], verdicts: list[GateVerdict]) -> list[Gate]:
-    """Every gate of the recipe that is not off, in the recipe's order."""
-    newest = {(verdict.name, verdict.subject_hash): verdict for verdict in verdicts}
+def _gates(
+    recipe: Recipe, reports: dict[str, Artifact], entries: list[Entry], skipped: dict[str, str]
+) -> list[Gate]:
+    """Every gate of the recipe that is not off, in the recipe's order; ``skipped`` says why there
+    is nothing to judge of some phases."""
+    newest = {(entry.verdict.name, entry.verdict.subject_hash): entry for entry in entries}
     gates = []
     for name, policy in recipe.gates.items():
         if policy.severity == "off":
             continue
         artifact = reports.get(policy.stage)
-        verdict = newest.get((name, artifact.hash)) if artifact is not None else None
-        if verdict is None:
-            gates.append(Gate(name, "skipped", "No verdict about the newest report."))
-        elif verdict.verdict == "pass":
-            gates.append(Gate(name, "pass", verdict.reason))
-        else:
-            state = "blocks" if policy.severity == "block" else "warns"
-            gates.append(Gate(name, state, verdict.reason))
+        entry = newest.get((name, artifact.hash)) if artifact is not None else None
+        if entry is None:
+            phases = (policy.stage, f"{SUITE}{policy.suite}", policy.against or "")
+            reasons = [skipped[phase] for phase in phases if phase in skipped]
+            reason = reasons[0] if reasons else "No verdict about the newest report."
+            gates.append(Gate(name, "skipped", reason))
+            continue
+        state = "blocks" if policy.severity == "block" else "warns"
+        if entry.verdict.verdict == "pass":
+            state = "pass"
+        gates.append(Gate(name, state, entry.verdict.reason + entry.note))
     return gates
 
 
