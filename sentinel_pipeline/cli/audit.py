@@ -142,7 +142,7 @@ def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
     bank = build(spec.seed, tasks.train, tasks.heldout, tasks.window, tasks.levels)
     drawn = {"heldout": (*bank.heldout, *heldout_tasks(spec, home.root))}
     if tasks.fresh_seed is not None:
-        drawn["fresh"] = fresh_heldout(tasks.fresh_seed, tasks.heldout, bank, tasks.levels)
+        drawn["fresh"] = fresh_heldout(tasks.fresh_seed, tasks.fresh_sizes, bank, tasks.levels)
     suites = [
         list(drawn[name])
         if name in drawn

@@ -46,7 +46,7 @@ def task_bank(stage: Stage) -> None:
     hashes = {suite: suite_file_hash(stage.home, stage.recipe, suite) for suite in bench.suites}
     drawn = {"heldout": bank.heldout}
     if spec.fresh_seed is not None:
-        drawn["fresh"] = fresh_heldout(spec.fresh_seed, spec.heldout, bank, spec.levels)
+        drawn["fresh"] = fresh_heldout(spec.fresh_seed, spec.fresh_sizes, bank, spec.levels)
     reward: tuple[Task, ...] = ()
     if stage.recipe.grpo is not None:
         counts = reward_counts(spec, stage.recipe.grpo.reward_items)

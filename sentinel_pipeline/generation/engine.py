@@ -1,8 +1,9 @@
-"""Batched decoding over a Transformers model: length buckets, left padding, one cache per batch,
-finished rows dropped.
+"""Batched decoding over a Transformers model: length buckets, left padding, one growing cache per
+batch, equal prompts read once, finished rows dropped.
 
 Where the chat template opens a thought, its tag stands before the completion. It is a plain loop
-over ``model.forward``: rows that ended leave the batch, so a batch costs what its open rows cost.
+over ``model.forward``: rows that ended leave the batch, an eighth of it at a time, so a batch costs
+what its open rows cost.
 A batch that the device's memory does not hold is answered in halves: a row's draws are its own, so
 its answer is the same up to rounding.
 Not covered: beams, penalties, several completions of one prompt in a call (ask under several ids).
@@ -21,11 +22,17 @@ from ..errors import Infrastructure
 from ..records.decoding import Decoding
 from ..worker.device import first_line, is_out_of_memory
 from .answer import Answer, Engine
+from .growing_cache import growing_cache
 from .prompts import Prompt, encode, opened_thought
 
 if TYPE_CHECKING:
     from torch import LongTensor, Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_COMPACT = 7 / 8
+"""Rows leave a batch when at most this share of it is still open."""
+_HEAD = 64
+"""Tokens of a distribution that are put in order first."""
 
 
 class _Item(NamedTuple):
@@ -189,47 +196,54 @@ def _decode(
 ) -> list[list[int]]:
     """Generated tokens of each row, its end token included."""
     import torch
-    from transformers import DynamicCache
 
     device = model.device
     with torch.inference_mode():
-        # Padded on the left, so that the last column is the newest token of every row.
-        width = max(len(item.tokens) for item in batch)
-        padding = [width - len(item.tokens) for item in batch]
+        # Several answers to one prompt read it once. Padded on the left, so that the last column is
+        # the newest token of every row.
+        prompts = list({tuple(item.tokens): None for item in batch})
+        place = {tokens: row for row, tokens in enumerate(prompts)}
+        rows = torch.tensor([place[tuple(item.tokens)] for item in batch], device=device)
+        width = max(map(len, prompts))
+        padding = [width - len(tokens) for tokens in prompts]
         tokens = torch.tensor(
-            [[pad] * left + item.tokens for left, item in zip(padding, batch)], device=device
-        )
+            [[pad] * left + list(ids) for left, ids in zip(padding, prompts, strict=True)], device=device
+        )  # fmt: skip
         mask = torch.tensor([[0] * left + [1] * (width - left) for left in padding], device=device)
         draws = _draws(batch, decoding, room)
-        cache = DynamicCache(config=model.config)
-        open_rows = list(range(len(batch)))
+        cache = growing_cache(model.config)
         out: list[list[int]] = [[] for _ in batch]
         position = (mask.cumsum(-1) - 1).clamp(min=0)
         stop_ids = torch.tensor(sorted(stops), device=device)
+        logits = _forward(model, tokens, mask, position, cache)
+        if len(prompts) < len(batch):
+            cache.reorder_cache(cast("LongTensor", rows))
+        # The rows of the batch, by index into ``out``, and which of them go on.
+        kept, going = list(range(len(batch))), torch.ones(len(batch), dtype=torch.bool)
+        logits, mask, position = logits[rows.to(logits.device)], mask[rows], position[rows]
         for step in range(room):
-            logits = _forward(model, tokens, mask, position, cache)
             chosen = (
-                logits.argmax(-1)
-                if draws is None
-                else _sample(logits, draws[open_rows, step], decoding)
-            )
-            chosen = chosen.to(device)
-            for row, token in zip(open_rows, chosen.tolist(), strict=True):
-                out[row].append(token)
-            # Rows that ended leave the batch and its cache: each further step costs the open rows.
-            going = ~torch.isin(chosen, stop_ids)
-            if not bool(going.all()):
+                logits.argmax(-1) if draws is None else _sample(logits, draws[kept, step], decoding)
+            ).to(device)
+            for row, token, open_ in zip(kept, chosen.tolist(), going.tolist(), strict=True):
+                if open_:
+                    out[row].append(token)
+            going &= ~torch.isin(chosen, stop_ids).cpu()
+            open_rows = int(going.sum())
+            if not open_rows or step == room - 1:
+                break
+            # Taking rows out copies the cache: worth it when an eighth of them has ended.
+            if open_rows <= len(kept) * _COMPACT:
                 live = going.nonzero().flatten()
-                if not len(live):
-                    break
+                kept = [kept[index] for index in live.tolist()]
+                going = going[live]
+                live = live.to(device)
                 cache.reorder_cache(cast("LongTensor", live))
-                chosen = chosen[live]
-                mask = mask[live]
-                position = position[live]
-                open_rows = [open_rows[index] for index in live.tolist()]
+                chosen, mask, position = chosen[live], mask[live], position[live]
             tokens = chosen[:, None]
             position = position[:, -1:] + 1
-            mask = torch.cat([mask, mask.new_ones(len(open_rows), 1)], dim=-1)
+            mask = torch.cat([mask, mask.new_ones(len(kept), 1)], dim=-1)
+            logits = _forward(model, tokens, mask, position, cache)
     return out
 
 
@@ -269,15 +283,34 @@ def _draws(batch: list[_Item], decoding: Decoding, room: int) -> Tensor | None:
 
 def _sample(logits: Tensor, draws: Tensor, decoding: Decoding) -> Tensor:
     """Inverse-CDF sampling over tokens in descending probability; the nucleus of ``top_p`` is the
-    head of that order."""
-    probabilities, order = (
-        (logits.double() / decoding.temperature)
-        .softmax(-1)
-        .sort(dim=-1, descending=True, stable=True)
+    head of that order.
+
+    Only the likeliest are put in order: a draw seldom falls behind them. Rows where it does, or
+    whose nucleus reaches further, are ordered whole.
+    """
+    probabilities = (logits.double() / decoding.temperature).softmax(-1)
+    draws = draws.to(probabilities.device)[:, None]
+    head, order = probabilities.topk(min(_HEAD, probabilities.shape[-1]))
+    mass = head.cumsum(-1)
+    total = (
+        _nucleus(head, mass, decoding.top_p)
+        if decoding.top_p < 1
+        else probabilities.sum(-1, keepdim=True)
     )
-    mass = probabilities.cumsum(-1)
-    cumulative = probabilities.masked_fill(mass - probabilities >= decoding.top_p, 0.0).cumsum(-1)
-    # The draw is scaled to the nucleus's own mass, so that its head need not be normalised.
-    target = draws.to(cumulative.device)[:, None] * cumulative[:, -1:]
-    index = (cumulative <= target).sum(-1, keepdim=True).clamp(max=logits.shape[-1] - 1)
-    return order.gather(-1, index).flatten()
+    index = (mass <= draws * total).sum(-1, keepdim=True)
+    chosen = order.gather(-1, index.clamp(max=head.shape[-1] - 1)).flatten()
+    beyond = (
+        (index.flatten() >= head.shape[-1]) if decoding.top_p == 1 else mass[:, -1] < decoding.top_p
+    )
+    if bool(beyond.any()):
+        rest, order = probabilities[beyond].sort(dim=-1, descending=True, stable=True)
+        mass = rest.cumsum(-1)
+        index = (mass <= draws[beyond] * _nucleus(rest, mass, decoding.top_p)).sum(-1, keepdim=True)
+        chosen[beyond] = order.gather(-1, index.clamp(max=rest.shape[-1] - 1)).flatten()
+    return chosen
+
+
+def _nucleus(ordered: Tensor, mass: Tensor, top_p: float) -> Tensor:
+    """Probability of the shortest head of a descending order that holds at least ``top_p``, of
+    shape (rows, 1). The draw is scaled to it, so that the head need not be normalised."""
+    return ordered.masked_fill(mass - ordered >= top_p, 0.0).sum(-1, keepdim=True)

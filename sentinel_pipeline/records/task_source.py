@@ -192,12 +192,21 @@ class TasksSpec:
     """Least and most difficult level of a family that has levels, by family name:
     ``modules = [2, 4]``; all levels where it is not named. ``sentinel families`` lists them."""
     fresh_seed: Seed | None = None
-    """Draws a second held-out suite, ``fresh``, of the sizes of ``heldout``: name it in
-    ``bench.suites``, and choose no setting by it. Absent: none."""
+    """Draws a second held-out suite, ``fresh``: name it in ``bench.suites``, and choose no setting
+    by it. Absent: none."""
+    fresh: dict[str, CountOrZero] = field(default_factory=dict)
+    """Tasks of each family in the suite ``fresh``; as many as in ``heldout`` where none is named. A
+    small step between two models takes more of them than a gate does."""
     source: tuple[TaskSource, ...] = ()
     """Files, folders and data sets of tasks: each a ``[[tasks.source]]``."""
 
+    @property
+    def fresh_sizes(self) -> dict[str, int]:
+        return self.fresh or self.heldout
+
     def check(self) -> None:
+        if self.fresh and self.fresh_seed is None:
+            raise Fault("is missing: it draws these tasks", "fresh_seed", "Name a seed of its own.")
         titles = [source.title for source in self.source]
         for index, title in enumerate(titles):
             if title in titles[:index]:

@@ -122,6 +122,71 @@ def test_sampling_does_not_depend_on_the_batch(model_dir: Path, tmp_path: Path) 
     assert batched != answers(model_dir, tmp_path / "c.jsonl", replace(sampling, seed=99))
 
 
+def test_several_answers_to_one_prompt_read_it_once_and_are_those_asked_alone(
+    model_dir: Path,
+) -> None:
+    """More tokens than the cache has room for at first, rows that end early, prompts that come
+    twice: every row's tokens are those of a batch of its own."""
+    from sentinel_pipeline.generation.engine import sample_tokens, stop_tokens
+    from sentinel_pipeline.generation.loading import load_model, load_tokenizer
+
+    model, tokenizer = load_model(model_dir), load_tokenizer(model_dir)
+    stops = frozenset(sorted(stop_tokens(model, tokenizer))[:4])
+    decoding = Decoding(max_new_tokens=80, batch_size=16, temperature=1.3, seed=3)
+    rows = [(f"{row}", [50 + row % 3, *range(60, 62 + row % 3)]) for row in range(12)]
+    read: list[int] = []
+    forward = model.forward
+
+    def reading(**arguments: Any) -> Any:
+        read.append(arguments["input_ids"].numel())
+        return forward(**arguments)
+
+    model.forward = reading
+    together = sample_tokens(model, rows, decoding, stops, 0)
+    first = read[0]
+    alone = [sample_tokens(model, [row], decoding, stops, 0)[0] for row in rows]
+    assert together == alone
+    assert first == 3 * 5, "three prompts, padded to the longest, and not twelve"
+    assert max(map(len, together)) > 70 > 40 > min(map(len, together))
+
+
+@given(
+    logits=st.lists(st.floats(-30, 30), min_size=2, max_size=200, unique=True),
+    draw=st.floats(0, 1, exclude_max=True),
+    top_p=st.sampled_from([0.05, 0.5, 0.9, 0.999, 1.0]),
+    temperature=st.sampled_from([0.3, 1.0, 3.0, 30.0]),
+)
+def test_a_draw_falls_where_it_falls_in_the_whole_order(
+    logits: list[float], draw: float, top_p: float, temperature: float
+) -> None:
+    """The definition in plain Python: the tokens of the nucleus in descending probability, and the
+    first one at which the draw's share of its mass is passed."""
+    import torch
+
+    from sentinel_pipeline.generation.engine import _sample
+
+    numbers = torch.tensor([logits], dtype=torch.float32)
+    probabilities = (numbers.double() / temperature).softmax(-1)[0].tolist()
+    order = sorted(range(len(logits)), key=lambda token: -probabilities[token])
+    nucleus, mass = [], 0.0
+    for token in order:
+        if mass >= top_p:
+            break
+        nucleus.append(token)
+        mass += probabilities[token]
+    passed, expected = 0.0, nucleus[-1]
+    for token in nucleus:
+        passed += probabilities[token]
+        if passed > draw * mass:
+            expected = token
+            break
+    decoding = Decoding(temperature=temperature, top_p=top_p)
+    chosen = int(_sample(numbers, torch.tensor([draw], dtype=torch.float64), decoding)[0])
+    # Where a draw lies within rounding of a border, either side of it is right.
+    near = abs(sum(probabilities[t] for t in nucleus[: nucleus.index(expected) + 1]) - draw * mass)
+    assert chosen == expected or near < 1e-9 or probabilities[chosen] == probabilities[expected]
+
+
 def test_a_torn_last_line_is_answered_again_and_whole_lines_are_not(
     model_dir: Path, tmp_path: Path
 ) -> None:

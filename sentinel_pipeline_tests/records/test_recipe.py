@@ -85,6 +85,7 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         ("[bench]\nsuites = ['heldout']", "gates.smoke_pass_at_1.suite", "Add it to bench.suites"),
         ("[tasks]\nfresh_seed = 17", "tasks.fresh_seed", "need another seed"),
         ("[tasks]\nfresh_seed = 18", "tasks.fresh_seed", 'Add "fresh" to bench.suites'),
+        ("[tasks.fresh]\nedits = 9", "tasks.fresh_seed", "Name a seed of its own"),
         ("[sft]\nbatch_size = 0", "sft.batch_size", "expected more than 0"),
         ("[sft]\nmin_lr_ratio = 0.1", "sft.min_lr_ratio", "ends at zero"),
         ("[dpo]\nmin_lr_ratio = 1.0", "dpo.min_lr_ratio", "expected 0 to below 1"),

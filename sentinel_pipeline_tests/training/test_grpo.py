@@ -429,6 +429,8 @@ def test_rows_without_an_advantage_are_left_out_where_the_loss_stays_the_same(
     assert passed == [rows]
     assert float(loss) == pytest.approx((0.5 * 2 - 0.5 * 1) / 5)
     assert trainer.step_tokens == 5 * 3 + 6, "what was read is counted whole"
+    nothing = trainer.compute_loss(None, inputs | {"advantages": torch.zeros(5)})
+    assert (passed[1], float(nothing)) == (1 if rows == 2 else 5, 0.0)
 
 
 def test_a_job_file_comes_back_as_it_was_written(

@@ -186,9 +186,8 @@ class Forecast:
     def _items(self, suite: str) -> int:
         """Items of a suite; those of the bank as the recipe asks."""
         limit = self.recipe.bench.limit
-        if suite in ("heldout", "fresh"):
-            count = self.plan.counted.heldout
-        else:
+        count = self.plan.drawn_items(suite)
+        if count is None:
             data = self.home.suite_file(suite, self.recipe.bench.data)
             try:
                 # What only the hub has is not fetched for a plan.

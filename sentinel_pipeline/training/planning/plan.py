@@ -112,6 +112,12 @@ class Plan:
             "refusals": [asdict(refusal) for refusal in self.refusals],
         }
 
+    def drawn_items(self, suite: str) -> int | None:
+        """How many items a suite of the task bank has; None of another suite."""
+        if suite == "heldout":
+            return self.counted.heldout
+        return sum(self.recipe.tasks.fresh_sizes.values()) if suite == "fresh" else None
+
     def _tasks_json(self) -> dict[str, Any]:
         counted = self.counted
         return {
@@ -232,7 +238,7 @@ def _plan_gates(plan: Plan, store: Store) -> None:
         if bank is not None:
             items = bank.manifest.metrics.get(policy.suite)
         else:
-            known = _suite_items(policy.suite, plan.counted.heldout)
+            known = _suite_items(policy.suite, plan)
             limit = plan.recipe.bench.limit
             items = known if known is None or limit is None else min(limit, known)
         needs = fewest_items(policy)
@@ -262,7 +268,7 @@ def suite_items(plan: Plan, store: Store) -> dict[str, int]:
     for suite in plan.recipe.bench.suites:
         count = bank.manifest.metrics.get(suite) if bank is not None else None
         if count is None:
-            count = _suite_items(suite, plan.counted.heldout)
+            count = _suite_items(suite, plan)
             count = count if count is None or limit is None else min(limit, count)
         if count is not None:
             counts[suite] = count
@@ -306,14 +312,14 @@ def _plan_eval_reward(plan: Plan, bank: Artifact | None) -> None:
         )
 
 
-def _suite_items(suite: str, heldout: int) -> int | None:
+def _suite_items(suite: str, plan: Plan) -> int | None:
     """How many items a suite has that is made on the spot; None of one whose file nobody has read
     yet."""
     from ...records.conversation import conversation_of
     from ...tasks.suites import GENERATED
 
-    if suite in ("heldout", "fresh"):
-        return heldout
+    if (drawn := plan.drawn_items(suite)) is not None:
+        return drawn
     if suite not in GENERATED:
         return None
     return len({conversation_of(task.id) for task in GENERATED[suite]()})

@@ -149,9 +149,12 @@ def grpo_trainer_class() -> Any:
             teach = advantages.reshape(len(advantages), -1).ne(0).any(dim=1)
             count = int(teach.sum())
             plain = self.loss_type == "dr_grpo" and self.beta == 0.0 and not self.aux_loss_enabled
-            if not plain or count in (0, len(teach)) or self.accelerator.num_processes > 1:
-                return inputs, 1.0
             rows = len(teach)
+            if not plain or count == rows or self.accelerator.num_processes > 1:
+                return inputs, 1.0
+            if not count:
+                # One row, times zero: the optimizer takes its step with a gradient of zeros.
+                teach[0] = True
             return {
                 name: value[teach]
                 if isinstance(value, torch.Tensor) and value.dim() and len(value) == rows
