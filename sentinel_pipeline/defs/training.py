@@ -21,6 +21,7 @@ from ..records import Candidate, Decided, Task, VerdictKey
 from ..records.report import Interval
 from ..records.stages import BASE, DPO, TRAINING_STAGES, TrainingStage, report_of
 from ..store import Artifact, Draft, read_jsonl, read_parquet
+from .baseline import PROMPTS
 from .gap import PROOF, require_gap
 from .mix import suite_tasks
 from .report_assets import model_folder
@@ -215,11 +216,17 @@ def clean_tasks(
     stage: Stage, bank: Artifact, prompts: int | None, *, judged: bool = False
 ) -> CleanTasks:
     """``prompts`` training tasks drawn by seed, or all, less those that overlap an item of a suite;
-    with ``judged`` those that only a judge can rank are among them."""
+    of a family that has tasks of which no row is made, those alone. With ``judged`` those that only
+    a judge can rank are among them."""
     from ..mix.decontam import decontaminate
     from ..pairs.best_of_n import choose_tasks
 
-    found = [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
+    unseen = bank.folder / PROMPTS
+    # A bank of an earlier version has none.
+    found = [Task.from_row(row) for row in read_parquet(unseen)] if unseen.is_file() else []
+    families = {task.family for task in found}
+    trained = (Task.from_row(row) for row in read_parquet(bank.path("train.parquet")))
+    found += [task for task in trained if task.family not in families]
     if judged and (bank.folder / "judged.parquet").is_file():
         found += [Task.from_row(row) for row in read_parquet(bank.path("judged.parquet"))]
     tasks = choose_tasks(found, prompts or len(found), stage.recipe.seed)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..errors import BadInput, did_you_mean
@@ -41,6 +42,13 @@ class Pool(NamedTuple):
     """Training tasks that only a judge can rank."""
     answers: int = 0
     """Rows to learn from that have no verifier."""
+    prompts: Mapping[str, int] = MappingProxyType({})
+    """Family -> training tasks of which no row is made."""
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """Family -> tasks that pairs and rewards ask."""
+        return {**self.tasks, **self.prompts}
 
     @property
     def total(self) -> int:

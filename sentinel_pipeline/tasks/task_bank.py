@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, chain
 from random import Random
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ TRAIN = "train"
 HELDOUT = "heldout"
 FRESH = "fresh"
 WINDOW = "window"
+PROMPTS = "prompts"
 REWARD = "reward"
 EVERY_FAMILY = (*FAMILIES, *COMMERCE, *LEVELLED, *ASSISTANT)
 Levels = Mapping[str, tuple[int, int]]
@@ -41,11 +42,13 @@ ATTEMPTS = 200
 
 
 class TaskBank(NamedTuple):
-    """The three sides, family after family in the order of ``EVERY_FAMILY``."""
+    """The sides, family after family in the order of ``EVERY_FAMILY``."""
 
     train: tuple[Task, ...]
     heldout: tuple[Task, ...]
     window: tuple[Task, ...]
+    prompts: tuple[Task, ...] = ()
+    """Training tasks of which no row is made: pairs and rewards ask them."""
 
 
 def build(
@@ -54,6 +57,7 @@ def build(
     heldout: dict[str, int],
     window: dict[str, int] | None = None,
     levels: Levels | None = None,
+    prompts: dict[str, int] | None = None,
 ) -> TaskBank:
     """So many tasks of each family on each side, all prompts different.
 
@@ -64,6 +68,7 @@ def build(
         window: family name -> number of window tasks; none when absent.
         levels: family name -> least and most difficult level that is drawn, on every side; all
             levels when absent.
+        prompts: family name -> number of training tasks more, of which no row is made.
 
     Raises:
         BadInput: an unknown family, a negative count, a level that the family does not have, or
@@ -71,19 +76,35 @@ def build(
     """
     levels = levels or {}
     _check_levels(levels)
-    sizes = {HELDOUT: heldout, WINDOW: window or {}, TRAIN: train}
-    for suite, counts in sizes.items():
-        _check(suite, counts)
-    prompts: set[tuple[object, ...]] = set()
-    sides = {
-        suite: tuple(
-            task
+    more = prompts or {}
+    for side, counts in {
+        HELDOUT: heldout,
+        WINDOW: window or {},
+        TRAIN: train,
+        PROMPTS: more,
+    }.items():
+        _check(side, counts)
+    both = {name: train.get(name, 0) + more.get(name, 0) for name in train | more}
+    asked: set[tuple[object, ...]] = set()
+
+    def drawn(suite: str, counts: dict[str, int]) -> list[tuple[Task, ...]]:
+        return [
+            tuple(_tasks(family, suite, counts.get(family.name, 0), seed, asked, levels))
             for family in EVERY_FAMILY
-            for task in _tasks(family, suite, counts.get(family.name, 0), seed, prompts, levels)
-        )
-        for suite, counts in sizes.items()
-    }
-    return TaskBank(sides[TRAIN], sides[HELDOUT], sides[WINDOW])
+        ]
+
+    held, windows, trained = (
+        drawn(HELDOUT, heldout),
+        drawn(WINDOW, window or {}),
+        drawn(TRAIN, both),
+    )
+    borders = [train.get(family.name, 0) for family in EVERY_FAMILY]
+    return TaskBank(
+        train=tuple(t for tasks, end in zip(trained, borders, strict=True) for t in tasks[:end]),
+        heldout=tuple(chain.from_iterable(held)),
+        window=tuple(chain.from_iterable(windows)),
+        prompts=tuple(t for tasks, end in zip(trained, borders, strict=True) for t in tasks[end:]),
+    )
 
 
 def fresh_heldout(

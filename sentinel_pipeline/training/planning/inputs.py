@@ -33,11 +33,11 @@ MAX_COUNTED_TASKS = 50_000
 def missing_inputs(recipe: Recipe, home: Home) -> Iterator[BadInput]:
     """Each with its key in the recipe: what a run of ``recipe`` would stop at."""
     tasks = recipe.tasks
-    sides = [tasks.train, tasks.heldout, tasks.window]
+    sides = [tasks.train, tasks.heldout, tasks.window, tasks.prompts]
     if sum(count for side in sides for count in side.values()) > MAX_COUNTED_TASKS:
         sides = [dict.fromkeys(side, 1) for side in sides]
-    train, heldout, window = (tuple(side.items()) for side in sides)
-    if reason := _bank_problem(recipe.seed, train, heldout, window, tuple(tasks.levels.items())):
+    counts = tuple(tuple(side.items()) for side in sides)
+    if reason := _bank_problem(recipe.seed, counts, tuple(tasks.levels.items())):
         yield _at("tasks", reason)
     for name in dict.fromkeys((*recipe.bench.suites, *recipe.model.probe)):
         data = home.suite_file(name, recipe.bench.data)
@@ -116,14 +116,13 @@ Counts = tuple[tuple[str, int], ...]
 @lru_cache(maxsize=32)
 def _bank_problem(
     seed: int,
-    train: Counts,
-    heldout: Counts,
-    window: Counts,
+    sides: tuple[Counts, ...],
     levels: tuple[tuple[str, tuple[int, int]], ...],
 ) -> BadInput | None:
     """Whether the families have so many different prompts; only making them tells."""
     try:
-        build(seed, dict(train), dict(heldout), dict(window), dict(levels))
+        train, heldout, window, prompts = map(dict, sides)
+        build(seed, train, heldout, window, dict(levels), prompts)
     except BadInput as error:
         return error
     return None
