@@ -230,7 +230,7 @@ def test_the_bank_of_tiny_is_as_it_was_before_families_had_levels() -> None:
     tasks = recipe.tasks
     assert tasks.levels == {}
     bank = build(recipe.seed, tasks.train, tasks.heldout, tasks.window)
-    fresh = fresh_heldout(int(tasks.fresh_seed or 0), tasks.fresh_sizes, bank)
+    fresh = fresh_heldout(int(tasks.fresh_seed or 0), tasks.heldout, bank)
     digest = hashlib.sha256()
     for side in (*bank, fresh):
         for task in side:
