@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 HELDOUT = "heldout.parquet"
 """The bank's held-out tasks while it is made; its suites are what is kept."""
-PROMPTS = "prompts.parquet"
-"""Training tasks of which no row is made."""
 REWARD_PROMPTS = "reward.parquet"
 """The prompts of the check ``eval_reward``, which nothing else asks; empty without GRPO."""
 
@@ -44,9 +42,7 @@ def task_bank(stage: Stage) -> None:
     bench = stage.recipe.bench
     require_tasks(stage)
     corrections = stage.parent("human_corrections")
-    bank = build(
-        stage.recipe.seed, spec.train, spec.heldout, spec.window, spec.levels, spec.prompts
-    )
+    bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window, spec.levels)
     hashes = {suite: suite_file_hash(stage.home, stage.recipe, suite) for suite in bench.suites}
     drawn = {"heldout": bank.heldout}
     if spec.fresh_seed is not None:
@@ -119,7 +115,6 @@ def add_sources(
         out.writer(HELDOUT, "tasks") as heldout,
         out.writer(REWARD_PROMPTS, "tasks") as rewarded,
         out.writer("judged.parquet", "tasks") as judged,
-        out.writer(PROMPTS, "tasks") as prompts,
         out.writer("answers.parquet", "candidates") as answers,
         out.writer("quarantine.parquet", "quarantine") as bad,
     ):
@@ -128,8 +123,6 @@ def add_sources(
         for side, generated in zip(tables, sides, strict=True):
             for task in generated:
                 tables[side].append(task.to_row())
-        for task in bank.prompts:
-            prompts.append(task.to_row())
         report = None
         if recipe.tasks.source:
             division = divide(
@@ -153,8 +146,6 @@ def add_sources(
             report = division.report
             out.json("sources.json", report.to_json())
         out.metrics |= {"train": train.rows, "window": window.rows}
-        if prompts.rows:
-            out.metrics["prompts"] = prompts.rows
         if recipe.grpo is not None:
             out.metrics["reward"] = rewarded.rows
         if report is not None:

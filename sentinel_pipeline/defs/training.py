@@ -21,7 +21,6 @@ from ..records import Candidate, Decided, Task, VerdictKey
 from ..records.report import Interval
 from ..records.stages import BASE, DPO, TRAINING_STAGES, TrainingStage, report_of
 from ..store import Artifact, Draft, read_jsonl, read_parquet
-from .baseline import PROMPTS
 from .gap import PROOF, require_gap
 from .mix import suite_tasks
 from .report_assets import model_folder
@@ -215,29 +214,18 @@ class CleanTasks(NamedTuple):
 def clean_tasks(
     stage: Stage, bank: Artifact, prompts: int | None, *, judged: bool = False
 ) -> CleanTasks:
-    """``prompts`` of ``asked_tasks`` drawn by seed, or all, less those that overlap an item of a
-    suite; with ``judged`` those that only a judge can rank are among them."""
+    """``prompts`` training tasks drawn by seed, or all, less those that overlap an item of a suite;
+    with ``judged`` those that only a judge can rank are among them."""
     from ..mix.decontam import decontaminate
     from ..pairs.best_of_n import choose_tasks
 
-    found = asked_tasks(bank.folder)
+    found = [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
     if judged and (bank.folder / "judged.parquet").is_file():
         found += [Task.from_row(row) for row in read_parquet(bank.path("judged.parquet"))]
     tasks = choose_tasks(found, prompts or len(found), stage.recipe.seed)
     report = decontaminate(map(_as_candidate, tasks), suite_tasks(bank), corpus=())
     hits = {hit.id for hit in report.hits}
     return CleanTasks([task for task in tasks if task.id not in hits], len(hits))
-
-
-def asked_tasks(bank: Path) -> list[Task]:
-    """The training tasks of a task bank's folder that pairs and rewards may ask: of a family that
-    has tasks of which no row is made, those alone."""
-    unseen = bank / PROMPTS
-    # A bank of an earlier version has none.
-    found = [Task.from_row(row) for row in read_parquet(unseen)] if unseen.is_file() else []
-    families = {task.family for task in found}
-    trained = (Task.from_row(row) for row in read_parquet(bank / "train.parquet"))
-    return found + [task for task in trained if task.family not in families]
 
 
 def _as_candidate(task: Task) -> Candidate:

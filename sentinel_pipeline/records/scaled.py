@@ -40,13 +40,7 @@ _MODEL = {
     "hidden": 32, "layers": 2, "heads": 2, "intermediate": 96, "vocabulary": 512, "context": 2048,
     "pretrain_steps": 4, "pretrain_batch": 4, "warmup_steps": 1,
 }  # fmt: skip
-_TASKS = {
-    "train": (160, 16),
-    "heldout": (30, 3),
-    "fresh": (30, 3),
-    "prompts": (80, 8),
-    "window": (10, 2),
-}
+_TASKS = {"train": (160, 16), "heldout": (30, 3), "fresh": (30, 3), "window": (10, 2)}
 """Most tasks of a side, and the least of a family that has some."""
 _STEPS = {SFT.name: 12}
 """Steps of a stage; of any other stage six."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..errors import BadInput, did_you_mean
@@ -42,13 +41,6 @@ class Pool(NamedTuple):
     """Training tasks that only a judge can rank."""
     answers: int = 0
     """Rows to learn from that have no verifier."""
-    prompts: Mapping[str, int] = MappingProxyType({})
-    """Family -> training tasks of which no row is made."""
-
-    @property
-    def asked(self) -> dict[str, int]:
-        """Family -> tasks that pairs and rewards ask."""
-        return {**self.tasks, **self.prompts}
 
     @property
     def total(self) -> int:

@@ -186,9 +186,6 @@ class TasksSpec:
 
     train: dict[str, CountOrZero] = field(default_factory=dict)
     heldout: dict[str, CountOrZero] = field(default_factory=dict)
-    prompts: dict[str, CountOrZero] = field(default_factory=dict)
-    """Training tasks of which no row is made: pairs and rewards ask these of a family, and not
-    those of ``train``, whose answers SFT has seen."""
     window: dict[str, CountOrZero] = field(default_factory=dict)
     """For the windows of training; of compositions that neither train nor judge."""
     levels: dict[str, tuple[Count, Count]] = field(default_factory=dict)

@@ -43,8 +43,6 @@ class Counted:
 
     train: Counter[str] = field(default_factory=Counter)
     """Family -> training tasks that the scorer can judge."""
-    prompts: dict[str, int] = field(default_factory=dict)
-    """Family -> training tasks of which no row is made."""
     window: int = 0
     heldout: int = 0
     reward: int = 0
@@ -60,7 +58,7 @@ class Counted:
 
     @property
     def pool(self) -> Pool:
-        return Pool(dict(self.train), self.judged, self.answers, self.prompts)
+        return Pool(dict(self.train), self.judged, self.answers)
 
 
 def count_tasks(recipe: Recipe, root: Path, *, rows: bool = True) -> Counted:
@@ -79,7 +77,6 @@ def count_tasks(recipe: Recipe, root: Path, *, rows: bool = True) -> Counted:
     tasks = recipe.tasks
     counted = Counted(
         train=Counter({name: n for name, n in tasks.train.items() if n}),
-        prompts={name: n for name, n in tasks.prompts.items() if n},
         window=sum(tasks.window.values()),
         heldout=sum(tasks.heldout.values()),
     )
@@ -143,7 +140,7 @@ def unusable(recipe: Recipe, counted: Counted) -> list[Unusable]:
     them."""
     problems: list[Unusable] = []
     report = counted.report
-    scorable = sum(counted.pool.asked.values())
+    scorable = sum(counted.train.values())
     if not scorable:
         problems += _without_verifiers(recipe, counted)
     if report is None:

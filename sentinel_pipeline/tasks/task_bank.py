@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from itertools import accumulate, chain
+from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
@@ -32,7 +32,6 @@ TRAIN = "train"
 HELDOUT = "heldout"
 FRESH = "fresh"
 WINDOW = "window"
-PROMPTS = "prompts"
 REWARD = "reward"
 EVERY_FAMILY = (*FAMILIES, *COMMERCE, *LEVELLED, *ASSISTANT)
 Levels = Mapping[str, tuple[int, int]]
@@ -42,13 +41,11 @@ ATTEMPTS = 200
 
 
 class TaskBank(NamedTuple):
-    """The sides, family after family in the order of ``EVERY_FAMILY``."""
+    """The three sides, family after family in the order of ``EVERY_FAMILY``."""
 
     train: tuple[Task, ...]
     heldout: tuple[Task, ...]
     window: tuple[Task, ...]
-    prompts: tuple[Task, ...] = ()
-    """Training tasks of which no row is made: pairs and rewards ask them."""
 
 
 def build(
@@ -57,7 +54,6 @@ def build(
     heldout: dict[str, int],
     window: dict[str, int] | None = None,
     levels: Levels | None = None,
-    prompts: dict[str, int] | None = None,
 ) -> TaskBank:
     """So many tasks of each family on each side, all prompts different.
 
@@ -68,7 +64,6 @@ def build(
         window: family name -> number of window tasks; none when absent.
         levels: family name -> least and most difficult level that is drawn, on every side; all
             levels when absent.
-        prompts: family name -> number of training tasks more, of which no row is made.
 
     Raises:
         BadInput: an unknown family, a negative count, a level that the family does not have, or
@@ -76,35 +71,19 @@ def build(
     """
     levels = levels or {}
     _check_levels(levels)
-    more = prompts or {}
-    for side, counts in {
-        HELDOUT: heldout,
-        WINDOW: window or {},
-        TRAIN: train,
-        PROMPTS: more,
-    }.items():
-        _check(side, counts)
-    both = {name: train.get(name, 0) + more.get(name, 0) for name in train | more}
-    asked: set[tuple[object, ...]] = set()
-
-    def drawn(suite: str, counts: dict[str, int]) -> list[tuple[Task, ...]]:
-        return [
-            tuple(_tasks(family, suite, counts.get(family.name, 0), seed, asked, levels))
+    sizes = {HELDOUT: heldout, WINDOW: window or {}, TRAIN: train}
+    for suite, counts in sizes.items():
+        _check(suite, counts)
+    prompts: set[tuple[object, ...]] = set()
+    sides = {
+        suite: tuple(
+            task
             for family in EVERY_FAMILY
-        ]
-
-    held, windows, trained = (
-        drawn(HELDOUT, heldout),
-        drawn(WINDOW, window or {}),
-        drawn(TRAIN, both),
-    )
-    borders = [train.get(family.name, 0) for family in EVERY_FAMILY]
-    return TaskBank(
-        train=tuple(t for tasks, end in zip(trained, borders, strict=True) for t in tasks[:end]),
-        heldout=tuple(chain.from_iterable(held)),
-        window=tuple(chain.from_iterable(windows)),
-        prompts=tuple(t for tasks, end in zip(trained, borders, strict=True) for t in tasks[end:]),
-    )
+            for task in _tasks(family, suite, counts.get(family.name, 0), seed, prompts, levels)
+        )
+        for suite, counts in sizes.items()
+    }
+    return TaskBank(sides[TRAIN], sides[HELDOUT], sides[WINDOW])
 
 
 def fresh_heldout(

@@ -7,18 +7,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel_pipeline.defs.baseline import PROMPTS
-from sentinel_pipeline.defs.training import asked_tasks
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Task
 from sentinel_pipeline.records.task_source import TasksSpec
-from sentinel_pipeline.store import write_parquet
 from sentinel_pipeline.tasks import task_bank
 from sentinel_pipeline.tasks.families import FAMILIES, Family, is_heldout, is_window
 from sentinel_pipeline.tasks.task_bank import (
@@ -131,26 +127,6 @@ def test_more_training_tasks_change_no_heldout_task() -> None:
 def test_asking_for_more_of_a_family_only_adds_to_its_end() -> None:
     few, many = build(5, {"chat": 20}, {}).train, build(5, {"chat": 60}, {}).train
     assert many[:20] == few
-
-
-def test_prompts_of_which_no_row_is_made_are_more_training_tasks() -> None:
-    bank = build(5, {"chat": 20, "edits": 9}, {"chat": 5}, prompts={"chat": 30, "shell": 4})
-    assert (bank.train, bank.heldout) == build(5, {"chat": 20, "edits": 9}, {"chat": 5})[:2]
-    assert [task.family for task in bank.prompts] == ["shell"] * 4 + ["chat"] * 30
-    every = [task.messages for side in bank for task in side]
-    assert len(every) == len(set(every)) == 20 + 9 + 5 + 34
-    assert {task.suite for task in bank.prompts} == {"train"}
-    with pytest.raises(BadInput, match="unknown family 'chatt'"):
-        build(5, {}, {}, prompts={"chatt": 1})
-
-
-def test_pairs_and_rewards_ask_what_no_row_is_made_of(tmp_path: Path) -> None:
-    bank = build(5, {"chat": 6, "edits": 4}, {}, prompts={"chat": 5})
-    write_parquet(tmp_path / "train.parquet", (t.to_row() for t in bank.train), "tasks")
-    assert asked_tasks(tmp_path) == list(bank.train), "a bank that has no such tasks"
-    write_parquet(tmp_path / PROMPTS, (t.to_row() for t in bank.prompts), "tasks")
-    edits = [task for task in bank.train if task.family == "edits"]
-    assert asked_tasks(tmp_path) == [*bank.prompts, *edits]
 
 
 def test_heldout_tasks_cover_the_compositions_evenly() -> None:

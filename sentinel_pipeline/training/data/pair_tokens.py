@@ -111,5 +111,5 @@ def _sides(path: Path) -> Iterator[tuple[Any, Any]]:
 
 def expected_pairs(recipe: Recipe, pool: Pool) -> int:
     """A pair a prompt, at most."""
-    tasks = sum(pool.asked.values()) + (pool.judged if recipe.pairs.ranked_by == "judge" else 0)
+    tasks = pool.total + (pool.judged if recipe.pairs.ranked_by == "judge" else 0)
     return min(recipe.pairs.prompts, tasks)

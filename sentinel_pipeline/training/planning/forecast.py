@@ -150,7 +150,7 @@ class Forecast:
                 seconds += self._answers(again, trained=False)
             return seconds
         if asset == "preference_pairs":
-            tasks = min(recipe.pairs.prompts, sum(self.plan.pool.asked.values()))
+            tasks = min(recipe.pairs.prompts, self.plan.pool.total)
             return self._answers(tasks * recipe.pairs.samples, trained=True)
         for trained in recipe.chain:
             if asset == trained.checkpoint:
@@ -317,8 +317,7 @@ class Forecast:
         )
         known = 0.0
         if spec.curriculum_samples:
-            total = sum(self.plan.pool.asked.values())
-            prompts = min(spec.prompts or total, total)
+            prompts = min(spec.prompts or self.plan.pool.total, self.plan.pool.total)
             known = self._asked(
                 prompts * spec.curriculum_samples, self.lengths.prompt, mean, answer, spec.engine
             )

@@ -33,11 +33,11 @@ MAX_COUNTED_TASKS = 50_000
 def missing_inputs(recipe: Recipe, home: Home) -> Iterator[BadInput]:
     """Each with its key in the recipe: what a run of ``recipe`` would stop at."""
     tasks = recipe.tasks
-    sides = [tasks.train, tasks.heldout, tasks.window, tasks.prompts]
+    sides = [tasks.train, tasks.heldout, tasks.window]
     if sum(count for side in sides for count in side.values()) > MAX_COUNTED_TASKS:
         sides = [dict.fromkeys(side, 1) for side in sides]
-    counts = tuple(tuple(side.items()) for side in sides)
-    if reason := _bank_problem(recipe.seed, counts, tuple(tasks.levels.items())):
+    train, heldout, window = (tuple(side.items()) for side in sides)
+    if reason := _bank_problem(recipe.seed, train, heldout, window, tuple(tasks.levels.items())):
         yield _at("tasks", reason)
     for name in dict.fromkeys((*recipe.bench.suites, *recipe.model.probe)):
         data = home.suite_file(name, recipe.bench.data)
@@ -116,13 +116,14 @@ Counts = tuple[tuple[str, int], ...]
 @lru_cache(maxsize=32)
 def _bank_problem(
     seed: int,
-    sides: tuple[Counts, ...],
+    train: Counts,
+    heldout: Counts,
+    window: Counts,
     levels: tuple[tuple[str, tuple[int, int]], ...],
 ) -> BadInput | None:
     """Whether the families have so many different prompts; only making them tells."""
     try:
-        train, heldout, window, prompts = map(dict, sides)
-        build(seed, train, heldout, window, dict(levels), prompts)
+        build(seed, dict(train), dict(heldout), dict(window), dict(levels))
     except BadInput as error:
         return error
     return None

@@ -41,9 +41,9 @@ def plan_prompts(plan: Plan, stage: TrainingStage, store: Store) -> None:
     except SentinelError as error:
         key = getattr(error, "field", None) or f"{stage.name}.reward"
         plan.refusals.append(Refusal(field=key, reason=str(error), exit_code=error.exit_code))
-    if not plan.pool.asked:
+    if not plan.pool.total:
         return  # the plan refuses it already
-    entry = plan_grpo(spec, plan.pool.asked, plan.model, plan.counted_as)
+    entry = plan_grpo(spec, plan.pool.tasks, plan.model, plan.counted_as)
     plan.trainers[stage.name] = entry
     plan.warnings.append(coverage_note(spec, entry))
 
@@ -51,7 +51,7 @@ def plan_prompts(plan: Plan, stage: TrainingStage, store: Store) -> None:
 def plan_grpo(
     spec: GrpoSpec, tasks: Mapping[str, int], model: PlannedModel | None, source: str
 ) -> dict[str, Any]:
-    """The trainer's entry in a plan; ``tasks`` counts the tasks of each family that it may ask."""
+    """The trainer's entry in a plan; ``tasks`` counts the training tasks of each family."""
     total = sum(tasks.values())
     drawn = min(spec.prompts or total, total)
     prompts = {name: round(count * drawn / total) for name, count in sorted(tasks.items()) if count}
