@@ -29,9 +29,9 @@ else:
     settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "PASSIVE"
-    )  # two busy test processes: a thread that waits must not spin
+    # Busy test processes side by side: one thread each, and one that waits must not spin.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

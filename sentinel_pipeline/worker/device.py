@@ -179,15 +179,17 @@ def first_line(error: BaseException) -> str:
 
 
 def prepare_cpu(processes: int = 1) -> None:
-    """One thread a core, divided among ``processes``, and an allocator that keeps freed memory for
-    the next step.
+    """One thread a core, divided among ``processes``, or as many as ``OMP_NUM_THREADS`` says to
+    one process; and an allocator that keeps freed memory for the next step.
 
     By default glibc gives large blocks back to the kernel, and every step pays for fresh pages
     again.
     """
     import torch
 
-    torch.set_num_threads(max(1, cores() // processes))
+    asked = os.environ.get("OMP_NUM_THREADS", "") if processes == 1 else ""
+    threads = int(asked) if asked.isascii() and asked.isdigit() else cores() // processes
+    torch.set_num_threads(max(1, min(threads, cores())))
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:

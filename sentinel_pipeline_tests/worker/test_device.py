@@ -213,3 +213,22 @@ def test_what_torch_can_use_is_told_as_json(capsys: pytest.CaptureFixture[str]) 
     device.tell()
     told = json.loads(capsys.readouterr().out)
     assert told["unusable"] is None and told["devices"][0]["kind"] in {"cpu", "cuda", "rocm", "mps"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes", "threads"),
+    [(None, 1, 4), (None, 3, 1), ("2", 1, 2), ("2", 3, 1), ("64", 1, 4), ("0", 1, 1), ("", 1, 4), ("-1", 1, 4), ("²", 1, 4)],
+)  # fmt: skip
+def test_one_process_has_a_thread_a_core_or_as_many_as_its_user_says(
+    monkeypatch: pytest.MonkeyPatch, asked: str | None, processes: int, threads: int
+) -> None:
+    import torch
+
+    set_to: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", set_to.append)
+    monkeypatch.setattr(device, "cores", lambda: 4)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    device.prepare_cpu(processes)
+    assert set_to == [threads]
