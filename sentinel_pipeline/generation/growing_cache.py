@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import LongTensor, Tensor
     from transformers import PreTrainedConfig
 
-_ROOM = 64
+_ROOM = 16
 """Tokens by which a layer grows: one copy for so many."""
 
 

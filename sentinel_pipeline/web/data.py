@@ -124,17 +124,60 @@ def _files(store: Store, name: str) -> dict[str, Path]:
 
 
 def _where(chosen: Selection) -> tuple[str, list[Any]]:
+    """The condition of the selected rows, and its values."""
+    sides = [_facets(chosen.values), _text(chosen)]
+    return _joined([one for side, _ in sides for one in side]), [v for _, vs in sides for v in vs]
+
+
+def _facets(values: dict[str, str]) -> tuple[list[str], list[Any]]:
+    return [f"{name} = ?" for name in values], list(values.values())
+
+
+def _text(chosen: Selection) -> tuple[list[str], list[Any]]:
     table = TABLES[chosen.table]
-    conditions = [f"{name} = ?" for name in chosen.values]
-    values: list[Any] = list(chosen.values.values())
-    if chosen.text:
-        searched = f"id = ? or contains(lower({table.text}), lower(?))"
-        values += [chosen.text, chosen.text]
-        if chosen.table != "left out":
-            searched += " or contains(lower(messages[-1].content), lower(?))"
-            values.append(chosen.text)
-        conditions.append(f"({searched})")
-    return (f"where {' and '.join(conditions)}" if conditions else ""), values
+    if not chosen.text:
+        return [], []
+    searched = f"id = ? or contains(lower({table.text}), lower(?))"
+    values = [chosen.text, chosen.text]
+    if chosen.table != "left out":
+        searched += " or contains(lower(messages[-1].content), lower(?))"
+        values.append(chosen.text)
+    return [f"({searched})"], values
+
+
+def _joined(conditions: list[str]) -> str:
+    return f"where {' and '.join(conditions)}" if conditions else ""
+
+
+def _counted(files: dict[str, Path], chosen: Selection) -> tuple[int, dict[str, list[Any]]]:
+    """How many rows are selected, and each facet's values with their counts among the rows that
+    the other choices leave. What holds the text is looked for once, however many facets there
+    are."""
+    table = TABLES[chosen.table]
+    conditions, values = _text(chosen)
+    once = "materialized" if conditions else "not materialized"
+    columns = ", ".join(table.facets) or "id"
+    sql = f"with hits as {once} (select {columns} from ({table.sql}) {_joined(conditions)}) "
+    wheres, own = _facets(chosen.values)
+    sql += f"select '' as facet, '' as value, count(*) as count from hits {_joined(wheres)}"
+    values += own
+    for name in table.facets:
+        others = {other: value for other, value in chosen.values.items() if other != name}
+        wheres, own = _facets(others)
+        values += own
+        sql += (
+            f" union all (select '{name}', coalesce({name}::varchar, ''), count(*) from hits "
+            f"{_joined(wheres)} group by 2 order by 3 desc, 2 limit {FACET})"
+        )
+    total, facets = 0, dict[str, list[Any]]({name: [] for name in table.facets})
+    for row in query(sql, files, values):
+        if row["facet"]:
+            facets[row["facet"]].append((row["value"], row["count"]))
+        else:
+            total = row["count"]
+    for found in facets.values():
+        found.sort(key=lambda each: (-each[1], each[0]))
+    return total, facets
 
 
 def page_of(store: Store, chosen: Selection) -> dict[str, Any]:
@@ -143,25 +186,9 @@ def page_of(store: Store, chosen: Selection) -> dict[str, Any]:
     table = TABLES[chosen.table]
     files = _files(store, chosen.table)
     where, values = _where(chosen)
-    (count,) = query(f"select count(*) as rows from ({table.sql}) {where}", files, values)
-    total = count["rows"]
+    total, facets = _counted(files, chosen)
     pages = max(1, -(-total // PAGE))
     page = min(max(chosen.page, 1), pages)
-    facets = {}
-    for name in table.facets:
-        others = chosen._replace(
-            values={other: value for other, value in chosen.values.items() if other != name}
-        )
-        condition, others_values = _where(others)
-        facets[name] = [
-            (row["value"], row["count"])
-            for row in query(
-                f"select coalesce({name}::varchar, '') as value, count(*) as count "
-                f"from ({table.sql}) {condition} group by 1 order by 2 desc, 1 limit {FACET}",
-                files,
-                others_values,
-            )
-        ]
     prompt = "''" if chosen.table == "left out" else "messages[-1].content"
     columns = [*table.facets, *(["reason"] if chosen.table == "pairs" else [])]
     rows = query(
