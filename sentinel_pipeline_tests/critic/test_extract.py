@@ -208,7 +208,8 @@ HOSTILE = {
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
     """Four times the text takes some four times the time; sixteen times would be quadratic. The
-    best of three counts."""
+    two are timed one after the other, so that a neighbour's load falls on both; of quadratic
+    reading no pair of five is near."""
 
     def spent(chars: int) -> float:
         text = piece * (chars // len(piece))
@@ -217,8 +218,8 @@ def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
             extract(text, kind)
         return time.process_time() - start
 
-    small, large = (min(spent(chars) for _ in range(3)) for chars in (40_000, 160_000))
-    assert large < max(12 * small, 1.0)
+    pairs = ((spent(40_000), spent(160_000)) for _ in range(5))
+    assert any(large < max(12 * small, 1.0) for small, large in pairs)
 
 
 def test_too_large_is_refused_by_name() -> None:

@@ -93,7 +93,7 @@ def test_a_worker_says_how_its_threads_wait_before_it_loads_torch() -> None:
         path = write_job(replace(job, device_lock=out / "device.lock"))
         command = [sys.executable, "-c", code, str(path)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.stdout.split() == ["PASSIVE", "1000"], done.stderr
+    assert done.stdout.split() == ["PASSIVE", "10000"], done.stderr
 
 
 def test_no_job_is_a_usage_error() -> None:
