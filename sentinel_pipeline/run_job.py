@@ -55,8 +55,9 @@ _ENVIRONMENT = {
     # A thread that spins at a barrier keeps the one it waits for off a busy core: on a loaded
     # two-core machine small matrix products ran a thousand times slower. Read once, when OpenMP is
     # loaded: set before anything imports torch. A spin of half a millisecond at most keeps an idle
-    # machine's barriers cheap: steps of tiny's SFT took 0.23 s with a tenth of it, 0.17 s so, and
-    # with five such spinning neighbours' worth of load 5 to 10 % longer.
+    # machine's barriers cheap: steps of tiny's SFT took 0.23 s with a tenth of it and 0.17 s so.
+    # Beside three busy processes they took 0.90 s with a tenth, 0.97 s with half, 1.10 s with twice
+    # of it.
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "10000",
     "TRANSFORMERS_VERBOSITY": "error",
