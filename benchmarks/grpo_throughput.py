@@ -54,7 +54,7 @@ LONGEST = 64
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def by_chance(completions: Sequence[Any], **_: Any) -> list[float]:
+def by_chance(completions: Sequence[Any], **_: Any) -> list[float | None]:
     """A reward from 0 to 1 that depends on nothing but the text."""
     return [zlib.crc32(text_of(completion).encode()) / 0xFFFFFFFF for completion in completions]
 
