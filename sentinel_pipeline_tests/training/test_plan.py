@@ -212,6 +212,11 @@ def test_hours_come_from_the_last_run_else_from_the_peak_and_are_held_against_th
         ("[tasks.train]\nnothing_like_it = 3", "tasks", "unknown family 'nothing_like_it'"),
         ("[tasks.heldout]\nsql_qa = 9_000", "tasks", "no 9000 different heldout prompts"),
         (
+            "[bench]\nsuites = ['heldout', 'smoke', 'fresh']\n[tasks]\nfresh_seed = 5\n[tasks.fresh]\nsql_qa = 9_000",
+            "tasks",
+            "sql_qa has no 9000 different",
+        ),
+        (
             "[bench]\nsuites = ['heldout', 'smoke', 'no_such']",
             "bench.suites",
             "unknown suite 'no_such'",

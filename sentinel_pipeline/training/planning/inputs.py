@@ -23,7 +23,7 @@ from ...rewards.scoring import Scoring
 from ...store import Home
 from ...tasks.suites import ENVIRONMENT as BENCHMARKS
 from ...tasks.suites import GENERATED, HELDOUT, PUBLIC, load_suite
-from ...tasks.task_bank import FRESH, build
+from ...tasks.task_bank import FRESH, build, fresh_heldout
 from ..loop.trackers import require_trackers
 
 MAX_COUNTED_TASKS = 50_000
@@ -33,11 +33,13 @@ MAX_COUNTED_TASKS = 50_000
 def missing_inputs(recipe: Recipe, home: Home) -> Iterator[BadInput]:
     """Each with its key in the recipe: what a run of ``recipe`` would stop at."""
     tasks = recipe.tasks
-    sides = [tasks.train, tasks.heldout, tasks.window]
+    fresh = tasks.fresh_sizes if tasks.fresh_seed is not None else {}
+    sides = [tasks.train, tasks.heldout, tasks.window, fresh]
     if sum(count for side in sides for count in side.values()) > MAX_COUNTED_TASKS:
         sides = [dict.fromkeys(side, 1) for side in sides]
-    train, heldout, window = (tuple(side.items()) for side in sides)
-    if reason := _bank_problem(recipe.seed, train, heldout, window, tuple(tasks.levels.items())):
+    counts = tuple(tuple(side.items()) for side in sides)
+    levels = tuple(tasks.levels.items())
+    if reason := _bank_problem(recipe.seed, tasks.fresh_seed, counts, levels):
         yield _at("tasks", reason)
     for name in dict.fromkeys((*recipe.bench.suites, *recipe.model.probe)):
         data = home.suite_file(name, recipe.bench.data)
@@ -116,14 +118,16 @@ Counts = tuple[tuple[str, int], ...]
 @lru_cache(maxsize=32)
 def _bank_problem(
     seed: int,
-    train: Counts,
-    heldout: Counts,
-    window: Counts,
+    fresh_seed: int | None,
+    sides: tuple[Counts, ...],
     levels: tuple[tuple[str, tuple[int, int]], ...],
 ) -> BadInput | None:
     """Whether the families have so many different prompts; only making them tells."""
     try:
-        build(seed, dict(train), dict(heldout), dict(window), dict(levels))
+        train, heldout, window, fresh = map(dict, sides)
+        bank = build(seed, train, heldout, window, dict(levels))
+        if fresh_seed is not None:
+            fresh_heldout(fresh_seed, fresh, bank, dict(levels))
     except BadInput as error:
         return error
     return None
